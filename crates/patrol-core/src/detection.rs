@@ -1,0 +1,40 @@
+//! A person-like box in one picture.
+
+use crate::geometry::{PixelBox, PixelPoint};
+use serde::{Deserialize, Serialize};
+
+/// Who saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DetectionSource {
+    Network,
+    HotSpot,
+    /// A network and `hot-spot` agree.
+    Both,
+    Scripted,
+}
+
+/// Shape of the segmented warm region, from its second moments.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Blob {
+    pub area_px: f32,
+    pub centroid: PixelPoint,
+    /// Full length of the long and short axis, pixels (4 σ of the region along that axis).
+    pub major_px: f32,
+    pub minor_px: f32,
+    /// Direction of the long axis, radians from +x towards +y, −π/2..π/2.
+    pub angle_rad: f32,
+    /// Contrast against the surrounding ring, in σ of the neighbourhood.
+    pub contrast_sigma: f32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Detection {
+    pub bbox: PixelBox,
+    /// 0–1.
+    pub score: f32,
+    pub source: DetectionSource,
+    /// False for a warm region of person size that no network confirms although one is in use: review list only.
+    pub resolved: bool,
+    pub blob: Option<Blob>,
+}

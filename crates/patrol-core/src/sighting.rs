@@ -1,0 +1,100 @@
+//! A track worth telling, and the pictures that go with it.
+
+use crate::camera::CameraId;
+use crate::geometry::{PictureSize, PixelBox};
+use crate::position::{GroundPoint, Position};
+use crate::time::{MediaTime, WallEstimate, WallTime};
+use crate::track::TrackId;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Posture {
+    Standing,
+    Walking,
+    Sitting,
+    Slumped,
+    Lying,
+    Curled,
+    Unknown,
+}
+
+impl Posture {
+    /// Lying, curled or slumped: the postures of a person down.
+    pub fn is_down(self) -> bool {
+        matches!(self, Self::Lying | Self::Curled | Self::Slumped)
+    }
+}
+
+/// Where a sighting is: on its camera always, on the ground and on the Earth when the camera's view is known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    pub camera: CameraId,
+    pub bbox: PixelBox,
+    pub size: PictureSize,
+    pub ground: Option<GroundPoint>,
+    pub position: Option<Position>,
+    /// Pixels per metre at the place, when known.
+    pub pixels_per_metre: Option<f32>,
+}
+
+/// One track in one look, with everything the desk needs to judge it.
+#[derive(Debug, Clone)]
+pub struct Sighting {
+    pub track: TrackId,
+    pub place: Place,
+    pub media_time: MediaTime,
+    pub captured: WallEstimate,
+    pub first_seen: WallTime,
+    /// Since when it has not moved; `None` while it moves.
+    pub still_since: Option<WallTime>,
+    /// Since when it has been in its present posture class (down, sitting, other).
+    pub posture_since: WallTime,
+    pub posture: Posture,
+    /// Detector confidence p, 0–1.
+    pub confidence: f32,
+    /// 0 still … 1 walking.
+    pub movement: f32,
+    /// 0 uncovered … 1 under a quilt or tent.
+    pub cover: f32,
+    pub resolved: bool,
+    /// Examined looks of this track in which it was seen.
+    pub looks: u32,
+    /// Pictures, when this look is one at which a decision may fall.
+    pub evidence: Option<Arc<Evidence>>,
+}
+
+/// JPEG bytes and their SHA-256 in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jpeg {
+    pub sha256: String,
+    pub bytes: Arc<[u8]>,
+}
+
+/// Taken at the moment of decision, never changed after.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    pub about: EvidenceRef,
+    pub whole: Jpeg,
+    pub crop: Jpeg,
+    /// At most 20 small pictures of the seconds or minutes before, oldest first.
+    pub preview: Vec<Jpeg>,
+}
+
+/// What a lead keeps of its evidence: text, and the hashes its pictures are stored under.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvidenceRef {
+    pub camera: CameraId,
+    pub media_time: MediaTime,
+    pub captured: WallEstimate,
+    pub bbox: PixelBox,
+    pub size: PictureSize,
+    pub posture: Posture,
+    /// Names of the detectors that saw it, and the SHA-256 of the model file (empty without a model).
+    pub model: String,
+    pub model_sha256: String,
+    pub whole_sha256: String,
+    pub crop_sha256: String,
+    pub preview_sha256: Vec<String>,
+}
