@@ -1,0 +1,349 @@
+//! Pictures by content hash: `evidence/ab/<sha256>.jpg`, and what happens when the disk is full.
+
+use crate::error::StoreError;
+use patrol_core::sighting::{Evidence, Jpeg};
+use rustix::fs::FallocateFlags;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Below this many free bytes evidence shrinks to its whole picture: some thousand of them.
+pub(crate) const FREE_FLOOR: u64 = 256 << 20;
+/// Below this many there is none: what is left is for leads, which are some 10 KB each.
+const LEADS_ONLY: u64 = 32 << 20;
+/// Kept aside and given up when even a lead finds no space: some hundreds of commits.
+pub(crate) const RESERVE_BYTES: u64 = 16 << 20;
+
+/// The disk as far as evidence needs it; a test has one that is full.
+pub(crate) trait Disk: Send {
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
+    /// Creates `path` with `bytes`, on the disk before it returns.
+    fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+}
+
+pub(crate) struct RealDisk;
+
+impl Disk for RealDisk {
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        let space = rustix::fs::statvfs(dir)?;
+        Ok(space.f_bavail.saturating_mul(space.f_frsize))
+    }
+    fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_data()
+    }
+}
+
+/// What became of the pictures of one change.
+#[derive(Debug, Default)]
+pub(crate) struct Stored {
+    /// Hash and size of every picture that is on the disk now.
+    pub(crate) pictures: Vec<(String, u64)>,
+    pub(crate) written: usize,
+    pub(crate) left_out: usize,
+    pub(crate) shrunk: bool,
+    pub(crate) error: Option<String>,
+}
+
+/// The folder `evidence/` of a store.
+#[derive(Debug, Clone)]
+pub(crate) struct EvidenceFolder {
+    root: PathBuf,
+}
+
+impl EvidenceFolder {
+    pub(crate) fn at(store: &Path) -> Self {
+        Self { root: store.join("evidence") }
+    }
+
+    /// Makes the folder with all its 256 parts, so that no commit has to, and drops half-written pictures of a killed process.
+    pub(crate) fn prepare(&self) -> Result<(), StoreError> {
+        make_dir(&self.root)?;
+        for part in 0..=255_u8 {
+            make_dir(&self.root.join(hex::encode([part])))?;
+        }
+        let incoming = self.incoming();
+        make_dir(&incoming)?;
+        for entry in fs::read_dir(&incoming).map_err(StoreError::io("list", &incoming))? {
+            let path = entry.map_err(StoreError::io("list", &incoming))?.path();
+            fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+        }
+        sync_dir(&self.root).map_err(StoreError::io("sync", &self.root))
+    }
+
+    fn incoming(&self) -> PathBuf {
+        self.root.join("incoming")
+    }
+
+    /// Path of a picture; `name` must have passed [`is_sha256`].
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.join(&name[..2]).join(format!("{name}.jpg"))
+    }
+
+    /// Writes what is not there yet: whole pictures first, then, if there is space, crops and previews. Never fails: a lead
+    /// must not wait for its pictures.
+    pub(crate) fn store(&self, disk: &dyn Disk, evidence: &[Arc<Evidence>]) -> Stored {
+        let mut stored = Stored::default();
+        if evidence.is_empty() {
+            return stored;
+        }
+        // Unknown is not full: the writes will tell.
+        let free = disk.free_bytes(&self.root).unwrap_or(u64::MAX);
+        let wholes = evidence.iter().map(|one| (true, &one.whole));
+        let others = evidence.iter().flat_map(|one| std::iter::once(&one.crop).chain(&one.preview)).map(|jpeg| (false, jpeg));
+        let (mut seen, mut parts) = (BTreeSet::new(), BTreeSet::new());
+        for (whole, jpeg) in wholes.chain(others) {
+            if !seen.insert(jpeg.sha256.as_str()) {
+                continue;
+            }
+            // Once something did not fit, only whole pictures are tried.
+            let wanted = if whole { free >= LEADS_ONLY } else { free >= FREE_FLOOR && !stored.shrunk };
+            match self.store_one(disk, jpeg, wanted) {
+                Ok(placed @ (Placed::Present | Placed::Written)) => {
+                    stored.written += usize::from(matches!(placed, Placed::Written));
+                    stored.pictures.push((jpeg.sha256.clone(), jpeg.bytes.len() as u64));
+                    // Also of one that was there: its writer may have been killed before it came to this.
+                    parts.insert(&jpeg.sha256[..2]);
+                }
+                Ok(Placed::Unwanted) => {
+                    stored.left_out += 1;
+                    stored.shrunk = true;
+                }
+                Err(error) => {
+                    stored.left_out += 1;
+                    stored.shrunk |= is_full(&error);
+                    stored.error.get_or_insert_with(|| format!("evidence {}: {error}", jpeg.sha256));
+                }
+            }
+        }
+        for part in parts {
+            if let Err(error) = sync_dir(&self.root.join(part)) {
+                stored.error.get_or_insert_with(|| format!("evidence folder {part}: {error}"));
+            }
+        }
+        stored
+    }
+
+    fn store_one(&self, disk: &dyn Disk, jpeg: &Jpeg, wanted: bool) -> io::Result<Placed> {
+        if !is_sha256(&jpeg.sha256) || sha256_hex(&jpeg.bytes) != jpeg.sha256 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "its bytes have another SHA-256 than it says"));
+        }
+        let path = self.path(&jpeg.sha256);
+        if fs::symlink_metadata(&path).is_ok_and(|meta| meta.len() == jpeg.bytes.len() as u64) {
+            return Ok(Placed::Present);
+        }
+        if !wanted {
+            return Ok(Placed::Unwanted);
+        }
+        let incoming = self.incoming().join(&jpeg.sha256);
+        let placed = disk.write_synced(&incoming, &jpeg.bytes).and_then(|()| fs::rename(&incoming, &path));
+        if placed.is_err() {
+            // Best effort: what stays is removed at the next start.
+            drop(fs::remove_file(&incoming));
+        }
+        placed.map(|()| Placed::Written)
+    }
+
+    /// The bytes of a picture, checked against its name; `None` when there is no such file.
+    pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.path(name);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(StoreError::io("read", &path)(error)),
+        };
+        let found = sha256_hex(&bytes);
+        if found == name {
+            Ok(Some(bytes))
+        } else {
+            Err(StoreError::corrupt(format!("evidence {name}"), format!("its file has SHA-256 {found}, {} bytes", bytes.len())))
+        }
+    }
+
+    /// Removes every picture that `keep` does not know; `removed` is told name and size of each.
+    pub(crate) fn sweep(
+        &self,
+        mut keep: impl FnMut(&str) -> Result<bool, StoreError>,
+        mut removed: impl FnMut(&str, io::Result<u64>),
+    ) -> Result<(), StoreError> {
+        for part in 0..=255_u8 {
+            let dir = self.root.join(hex::encode([part]));
+            for entry in fs::read_dir(&dir).map_err(StoreError::io("list", &dir))? {
+                let path = entry.map_err(StoreError::io("list", &dir))?.path();
+                // Only what we wrote is ours to remove.
+                let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".jpg")) else {
+                    continue;
+                };
+                if is_sha256(name) && !keep(name)? {
+                    let size = fs::symlink_metadata(&path).map(|meta| meta.len());
+                    removed(name, size.and_then(|size| fs::remove_file(&path).map(|()| size)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+enum Placed {
+    Written,
+    Present,
+    Unwanted,
+}
+
+/// A file of [`RESERVE_BYTES`] that exists to be given up.
+#[derive(Debug)]
+pub(crate) struct Reserve {
+    path: PathBuf,
+    /// Given up, and not made again since.
+    pub(crate) spent: bool,
+}
+
+impl Reserve {
+    pub(crate) fn at(store: &Path) -> Self {
+        Self { path: store.join("reserve"), spent: false }
+    }
+
+    /// Makes it when it is missing and there is plenty of space. A file system that cannot allocate has none.
+    pub(crate) fn keep(&mut self, disk: &dyn Disk, dir: &Path) {
+        let whole = fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.len() == RESERVE_BYTES);
+        if whole || disk.free_bytes(dir).map_or(true, |free| free < FREE_FLOOR + RESERVE_BYTES) {
+            return;
+        }
+        let made = File::create(&self.path)
+            .and_then(|file| rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, RESERVE_BYTES).map_err(io::Error::from));
+        match made {
+            Ok(()) => self.spent = false,
+            Err(error) => {
+                tracing::warn!(%error, "no reserve of space for leads");
+                drop(fs::remove_file(&self.path));
+            }
+        }
+    }
+
+    /// Gives it up; false when there is none.
+    pub(crate) fn spend(&mut self) -> bool {
+        let spent = fs::remove_file(&self.path).is_ok();
+        self.spent |= spent;
+        spent
+    }
+}
+
+/// 64 lower-case hexadecimal digits: nothing else ever becomes a path.
+pub(crate) fn is_sha256(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Pictures of people: for the owner of the process only.
+pub(crate) fn make_dir(dir: &Path) -> Result<(), StoreError> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(StoreError::io("make the folder", dir))
+}
+
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{clock, evidence, lead};
+    use crate::{Change, CommitReport, ErrorKind, Store};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// A disk that says it has `free` bytes and takes `fits` more pictures.
+    struct FullDisk {
+        free: u64,
+        fits: AtomicUsize,
+        error: io::ErrorKind,
+    }
+
+    impl Disk for FullDisk {
+        fn free_bytes(&self, _dir: &Path) -> io::Result<u64> {
+            Ok(self.free)
+        }
+        fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+            if self.fits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |fits| fits.checked_sub(1)).is_ok() {
+                RealDisk.write_synced(path, bytes)
+            } else {
+                fs::write(path, &bytes[..bytes.len() / 2])?;
+                Err(self.error.into())
+            }
+        }
+    }
+
+    /// Commits a lead with the evidence 1 and 2 and tells which of their 2 × (whole, crop, preview) are there.
+    fn check(disk: FullDisk, expected: [bool; 6]) -> CommitReport {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open_on(dir.path(), clock(), Box::new(disk)).unwrap();
+        let both = [evidence(1), evidence(2)];
+        let report = store.commit(&Change { leads: &[lead(1, 1)], evidence: &both, ..Change::default() }).unwrap();
+        let reader = store.reader().unwrap();
+        let there: Vec<bool> = both
+            .iter()
+            .flat_map(|one| [&one.whole, &one.crop, &one.preview[0]])
+            .map(|jpeg| reader.evidence(&jpeg.sha256).unwrap().is_some())
+            .collect();
+        assert_eq!(there, expected);
+        assert_eq!(store.load_leads().unwrap().len(), 1, "the lead is stored whatever becomes of its pictures");
+        assert_eq!(
+            (report.evidence_written, report.evidence_left_out),
+            (there.iter().filter(|there| **there).count(), there.iter().filter(|there| !**there).count())
+        );
+        assert_eq!(fs::read_dir(dir.path().join("evidence/incoming")).unwrap().count(), 0, "no half-written picture stays");
+        report
+    }
+
+    #[test]
+    fn on_a_filling_disk_evidence_shrinks_to_whole_pictures_and_then_to_none() {
+        let disk = |free, fits| FullDisk { free, fits: AtomicUsize::new(fits), error: io::ErrorKind::StorageFull };
+        let (t, f) = (true, false);
+        assert!(!check(disk(FREE_FLOOR, 99), [t; 6]).shrunk);
+        assert!(check(disk(FREE_FLOOR - 1, 99), [t, f, f, t, f, f]).shrunk);
+        assert!(check(disk(LEADS_ONLY - 1, 99), [f; 6]).shrunk);
+        // It said there was space, and there was not.
+        assert!(check(disk(u64::MAX, 3), [t, t, f, t, f, f]).shrunk);
+        assert!(check(disk(u64::MAX, 1), [t, f, f, f, f, f]).shrunk);
+        assert!(check(disk(u64::MAX, 0), [f; 6]).shrunk);
+    }
+
+    #[test]
+    fn another_failure_of_the_disk_is_told_and_is_not_taken_for_a_full_one() {
+        let disk = FullDisk { free: u64::MAX, fits: AtomicUsize::new(1), error: io::ErrorKind::PermissionDenied };
+        let report = check(disk, [true, false, false, false, false, false]);
+        assert!(!report.shrunk);
+        assert!(report.evidence_error.is_some_and(|error| error.contains("permission denied")));
+    }
+
+    #[test]
+    fn a_lead_without_space_is_refused_whole_and_stored_once_when_there_is_some() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path(), clock()).unwrap();
+        let pages: i64 = store.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        let limit = |store: &Store, pages: i64| store.connection.pragma_update(None, "max_page_count", pages).unwrap();
+        let leads: Vec<_> = (0..400).map(|number| lead(number, 1)).collect();
+        let items: Vec<_> = leads.iter().map(|lead| crate::fixture::item(patrol_core::desk::PushOp::Create, lead)).collect();
+        let change = Change { leads: &leads, outbox: &items, desk_state: Some("{}"), ..Change::default() };
+        limit(&store, pages + 20);
+        let error = store.commit(&change).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Exhausted, "{error}");
+        assert!(store.reserve.spent, "it was tried again with the reserve given up");
+        assert_eq!((store.load_leads().unwrap().len(), store.outbox_counts().unwrap().waiting), (0, 0));
+        limit(&store, 1_000_000);
+        assert!(store.commit(&change).unwrap().reserve_spent);
+        assert_eq!((store.load_leads().unwrap().len(), store.outbox_counts().unwrap().waiting), (400, 400));
+        store.expire(crate::fixture::NIGHT).unwrap();
+        assert!(!store.commit(&change).unwrap().reserve_spent, "made again once there is space");
+    }
+}

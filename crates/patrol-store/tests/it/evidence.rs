@@ -1,0 +1,105 @@
+//! Pictures: found by their hash, checked on the way out, gone after 30 days.
+
+use crate::fixture::{DAY_S, clock, evidence, item, jpeg, lead};
+use patrol_core::desk::PushOp;
+use patrol_core::{Clock, ManualClock};
+use patrol_store::{Change, ErrorKind, Store};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+fn path(dir: &Path, sha256: &str) -> PathBuf {
+    dir.join("evidence").join(&sha256[..2]).join(format!("{sha256}.jpg"))
+}
+
+#[test]
+fn a_damaged_or_missing_picture_is_named_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path(), clock()).unwrap();
+    let picture = evidence(1);
+    store.commit(&Change { evidence: std::slice::from_ref(&picture), ..Change::default() }).unwrap();
+    let reader = store.reader().unwrap();
+
+    std::fs::write(path(dir.path(), &picture.whole.sha256), b"other bytes").unwrap();
+    std::fs::remove_file(path(dir.path(), &picture.crop.sha256)).unwrap();
+    for sha256 in [&picture.whole.sha256, &picture.crop.sha256] {
+        let error = reader.evidence(sha256).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.to_string().contains(sha256.as_str()), "{error}");
+    }
+    assert_eq!(store.damaged_evidence(), 2);
+    assert_eq!(reader.evidence(&jpeg(99, 10).sha256).unwrap(), None);
+
+    // Handed over again, it is whole again.
+    store.commit(&Change { evidence: std::slice::from_ref(&picture), ..Change::default() }).unwrap();
+    assert_eq!(reader.evidence(&picture.whole.sha256).unwrap().as_deref(), Some(&*picture.whole.bytes));
+}
+
+#[test]
+fn only_a_hash_is_ever_a_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), clock()).unwrap();
+    let reader = store.reader().unwrap();
+    let upper = jpeg(1, 10).sha256.to_uppercase();
+    let long = "a".repeat(65);
+    for name in [
+        "",
+        "../../patrol.sqlite",
+        "ab",
+        "é",
+        upper.as_str(),
+        long.as_str(),
+        "../../../../../../../../../../../../../../../../../../etc/passwd",
+    ] {
+        assert_eq!(reader.evidence(name).unwrap_err().kind(), ErrorKind::Invalid, "{name}");
+    }
+}
+
+#[test]
+fn a_picture_whose_hash_is_wrong_is_left_out_and_the_lead_is_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path(), clock()).unwrap();
+    let mut picture = (*evidence(1)).clone();
+    picture.crop.sha256 = "../../../x".into();
+    picture.preview[0].sha256 = jpeg(77, 10).sha256;
+    let report = store.commit(&Change { leads: &[lead(1, 1)], evidence: &[picture.into()], ..Change::default() }).unwrap();
+    assert_eq!((report.evidence_written, report.evidence_left_out, report.shrunk), (1, 2, false), "{report:?}");
+    assert!(report.evidence_error.is_some_and(|error| error.contains("another SHA-256")));
+    assert_eq!(store.load_leads().unwrap().len(), 1);
+}
+
+#[test]
+fn pictures_go_after_30_days_and_leads_and_viewings_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let mut store = Store::open(dir.path(), clock.clone()).unwrap();
+    let (old, new, lead) = (evidence(1), evidence(2), lead(1, 1));
+    let items = [item(PushOp::Create, &lead)];
+    let report =
+        store.commit(&Change { leads: &[lead], outbox: &items, evidence: std::slice::from_ref(&old), ..Change::default() }).unwrap();
+    store.outbox_delivered(report.sequences[0], clock.now(), None).unwrap();
+    // The whole picture of `old` is evidence a second time later, as on a frozen camera: it stays with the later one.
+    clock.advance(Duration::from_secs(20 * DAY_S));
+    let mut shared = (*new).clone();
+    shared.preview = vec![old.whole.clone()];
+    store.commit(&Change { evidence: &[shared.into()], ..Change::default() }).unwrap();
+    // A process killed between writing a picture and its commit leaves a file that nobody names.
+    let orphan = jpeg(50, 500);
+    std::fs::write(path(dir.path(), &orphan.sha256), &orphan.bytes).unwrap();
+
+    let expire = |store: &mut Store, clock: &ManualClock| store.expire(clock.now()).unwrap();
+    let first = expire(&mut store, &clock);
+    assert_eq!((first.evidence_deleted, first.orphans_deleted, first.bytes_freed, first.outbox_removed), (0, 1, 500, 0));
+    clock.advance(Duration::from_secs(11 * DAY_S));
+    let second = expire(&mut store, &clock);
+    assert_eq!((second.evidence_deleted, second.bytes_freed, second.outbox_removed, second.not_deleted), (2, 28_000, 1, 0), "{second:?}");
+    assert_eq!(second.evidence_deleted_ever, 2);
+    assert_eq!(expire(&mut store, &clock).evidence_deleted, 0);
+
+    let reader = store.reader().unwrap();
+    assert_eq!(reader.evidence(&old.crop.sha256).unwrap(), None);
+    assert!(std::fs::symlink_metadata(path(dir.path(), &old.crop.sha256)).is_err());
+    assert!(reader.evidence(&old.whole.sha256).unwrap().is_some());
+    assert!(reader.evidence(&new.whole.sha256).unwrap().is_some());
+    assert_eq!(store.load_leads().unwrap().len(), 1);
+    assert_eq!(store.outbox_counts().unwrap().delivered, 1, "what was removed stays counted");
+}
