@@ -1,0 +1,30 @@
+//! Review API and live page: one queue of leads, two keys to decide, every viewing of a picture logged.
+//!
+//! The console owns nothing. It asks an [`Office`] for snapshots and hands it officers' commands; what it keeps of its own
+//! is a bounded ring of recent changes for pages that reconnect, and which viewings were already logged in this shift.
+//!
+//! ```text
+//! desk, store ─► Office ─► hub (ring of 1 024 changes) ─► GET /api/v1/stream ─► page
+//!                  ▲                                                           │
+//!                  └──────────── POST /api/v1/leads/{id}/review … ◄────────────┘
+//! ```
+//!
+//! Until there are accounts it binds loopback only; a page of another origin or another host name is refused.
+
+mod advice;
+mod assets;
+mod commands;
+mod guard;
+mod hub;
+mod leads;
+mod office;
+mod reply;
+mod server;
+mod site;
+mod stream;
+mod viewing;
+
+pub use advice::{Advice, advice_for};
+pub use leads::Group;
+pub use office::{Answer, CameraStatus, Change, ChangeKind, Check, Office, SuppressedView, WeatherView};
+pub use server::{ConsoleConfig, ConsoleError, router, serve};
