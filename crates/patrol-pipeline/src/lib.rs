@@ -1,0 +1,22 @@
+//! Promises, the path of a look, workers, tally.
+//!
+//! Read [`look`] first: it is the path of a picture from the slot to the desk, top to bottom. `replay` and `live` differ
+//! only in who calls it: one thread on a simulated clock, or a worker per core on a real one.
+
+pub mod desk_room;
+pub mod eyes;
+pub mod live;
+pub mod look;
+pub mod promise;
+pub mod replay;
+pub mod slot;
+pub mod source;
+pub mod upright;
+pub mod watch;
+
+pub use desk_room::{Archive, ArchiveError, DeskRoom, MemoryArchive};
+pub use eyes::Eyes;
+pub use live::{CameraReading, Live, LiveCamera, LiveConfig, LookRecord};
+pub use replay::{ReplayCamera, ReplaySummary, TimedEvent, replay};
+pub use source::{Offer, PictureSource};
+pub use watch::CameraWatch;

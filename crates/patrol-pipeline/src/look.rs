@@ -1,0 +1,130 @@
+//! The path of a look: one examination of one picture of one camera, from the slot to the desk.
+//!
+//! ```text
+//! slot ─► usable? ─► detect ─► track ─► assess ─► tell the desk
+//! ```
+//! Nothing here waits, reads a clock or touches a disk: the same pictures give the same events, live and in replay.
+//! Whether a picture has *changed* since the last examined one is asked nowhere yet: every look is examined in full.
+
+use crate::eyes::Eyes;
+use crate::slot::Waiting;
+use crate::watch::CameraWatch;
+use patrol_core::desk::{Absence, CameraCondition, CameraReport};
+use patrol_core::outcome::FailureKind;
+use patrol_core::{Outcome, Picture, Sighting, TrackStage, UnusableKind, Weather};
+use patrol_leads::{DeskEvent, exposure};
+use patrol_vision::DetectContext;
+use std::time::Duration;
+
+/// Sightings of a camera are told at most this often, unless a decision may fall: the desk's tick is one second.
+const TELL_EVERY: Duration = Duration::from_millis(900);
+/// Running looks that could not be judged before the camera is said to see nothing (design §4).
+pub(crate) const UNUSABLE_LIMIT: u32 = 3;
+
+/// The weather as the desk counts it, and whether it is an assumption.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WeatherNow {
+    pub weather: Weather,
+    pub assumed: bool,
+}
+
+/// Looks once. Appends what the desk must know to `events`; the caller counts the outcome.
+pub fn look(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather: &WeatherNow, events: &mut Vec<DeskEvent>) -> Outcome {
+    let picture = &waiting.picture;
+    if waiting.discontinuity {
+        watch.restart_motion();
+    }
+
+    let unusable = watch.guard.judge(picture);
+    report_condition(unusable, picture, watch, events);
+    match unusable {
+        Some(UnusableKind::SceneChange) => watch.restart_motion(),
+        Some(kind) => return Outcome::Unusable(kind),
+        None => {}
+    }
+
+    let context = DetectContext { modality: watch.camera.modality, view: watch.camera.view.as_ref(), gsd_m: None };
+    match eyes.examine(&watch.detectors, picture, &context, &mut watch.detections) {
+        Ok(inferences) => watch.inferences += inferences,
+        Err(error) => {
+            tracing::warn!(camera = %watch.camera.id, sequence = picture.sequence, %error, "detector failed");
+            watch.last_error = Some(error.to_string());
+            return Outcome::Failed(FailureKind::Detector);
+        }
+    }
+
+    watch.follow(picture);
+    let told = assess(picture, watch, eyes, weather);
+    tell(told, picture, watch, events);
+
+    unusable.map_or(Outcome::Examined, Outcome::Unusable)
+}
+
+/// Makes a sighting of every confirmed track, with evidence where a decision may fall. `true` beside it: tell at once.
+fn assess(picture: &Picture, watch: &mut CameraWatch, eyes: &Eyes, weather: &WeatherNow) -> Vec<(Sighting, bool)> {
+    let mut told = Vec::new();
+    for index in 0..watch.tracks.len() {
+        if watch.tracks[index].stage != TrackStage::Confirmed {
+            continue;
+        }
+        let mut sighting = watch.sighting(index, picture);
+        let input = exposure::ExposureInput::of(&sighting, watch.camera.site_prior);
+        let score = exposure::score(&input, &weather.weather, weather.assumed);
+        let due = exposure::lead_due(&sighting, &score);
+        if due && watch.wants_evidence(&sighting, score.tier) {
+            match watch.take_evidence(&sighting, picture, eyes) {
+                Ok(evidence) => sighting.evidence = Some(evidence),
+                Err(error) => {
+                    tracing::warn!(camera = %watch.camera.id, %error, "no evidence could be made of a sighting");
+                    watch.last_error = Some(error.to_string());
+                }
+            }
+        }
+        let changed = watch.remember(&sighting, score.tier);
+        told.push((sighting, changed));
+    }
+    watch.keep_preview(picture, &told);
+    told
+}
+
+/// Hands sightings and endings to the desk: all people of one look together, so that the desk can count heads.
+fn tell(told: Vec<(Sighting, bool)>, picture: &Picture, watch: &mut CameraWatch, events: &mut Vec<DeskEvent>) {
+    let urgent = told.iter().any(|(sighting, changed)| *changed || sighting.evidence.is_some());
+    let quiet = watch.last_told.is_some_and(|last| picture.media_time.since(last) < TELL_EVERY);
+    if urgent || !quiet {
+        watch.last_told = Some(picture.media_time);
+        events.extend(told.into_iter().map(|(sighting, _)| DeskEvent::Sighting(Box::new(sighting))));
+    }
+    for ended in watch.forget_ended() {
+        events.push(DeskEvent::Absence(Absence {
+            camera: watch.camera.id.clone(),
+            track: ended.track.id,
+            media_time: picture.media_time,
+            at: picture.captured.at,
+            walked_out: ended.walked_out,
+            seen_empty: false,
+        }));
+    }
+}
+
+/// Says so when a camera cannot see any more, and when it can again.
+fn report_condition(unusable: Option<UnusableKind>, picture: &Picture, watch: &mut CameraWatch, events: &mut Vec<DeskEvent>) {
+    let condition = match unusable {
+        Some(kind) if kind != UnusableKind::SceneChange => {
+            watch.unusable_running += 1;
+            Outcome::Unusable(kind).name().clone_into(&mut watch.unusable_why);
+            if watch.unusable_running != UNUSABLE_LIMIT {
+                return;
+            }
+            CameraCondition::CannotSee { why: watch.unusable_why.clone() }
+        }
+        _ => {
+            let could_not_see = std::mem::take(&mut watch.unusable_running) >= UNUSABLE_LIMIT;
+            if !could_not_see {
+                return;
+            }
+            CameraCondition::Seeing
+        }
+    };
+    events.push(DeskEvent::Camera(CameraReport { camera: watch.camera.id.clone(), at: picture.captured.at, condition }));
+}

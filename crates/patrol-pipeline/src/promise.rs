@@ -1,0 +1,165 @@
+//! How long a camera may go unseen: when a look is due, and how long it really was.
+
+use patrol_core::{MediaTime, Outcome, Promise, Tally, WallTime};
+use std::time::Duration;
+
+/// Decides on each arriving picture whether it is the one to look at.
+///
+/// A look is released by the arrival of a picture: it is due as soon as waiting for the *next* picture could exceed the
+/// promise. A timer alone would look 12 s apart for a promise of 10 s when pictures come every 2 s.
+#[derive(Debug)]
+pub struct DueRule {
+    look_every: Duration,
+    last_look: Option<MediaTime>,
+    last_arrival: Option<MediaTime>,
+    /// Longest interval between pictures lately; decays, so that one hiccup does not double the load for ever.
+    longest_gap_s: f64,
+}
+
+/// Intervals measured in floating-point container times differ by less than this.
+const TIMING_SLACK_S: f64 = 0.002;
+
+impl DueRule {
+    pub fn new(promise: &Promise) -> Self {
+        Self { look_every: promise.look_every, last_look: None, last_arrival: None, longest_gap_s: 0.0 }
+    }
+
+    /// Notes the arrival of a picture and says whether it is due. The caller looks at it or lets a newer one replace it.
+    pub fn arrives(&mut self, at: MediaTime) -> bool {
+        if let Some(previous) = self.last_arrival {
+            let gap_s = at.seconds_since(previous).max(0.0);
+            self.longest_gap_s = gap_s.max(self.longest_gap_s * 0.95);
+        }
+        self.last_arrival = Some(at);
+        let Some(last) = self.last_look else { return true };
+        at.seconds_since(last) + self.longest_gap_s > self.look_every.as_secs_f64() + TIMING_SLACK_S
+    }
+
+    pub fn looked(&mut self, at: MediaTime) {
+        self.last_look = Some(at);
+    }
+}
+
+/// Measures the blind and the unexamined interval of one camera.
+#[derive(Debug, Clone)]
+pub struct BlindMeter {
+    seen: WallTime,
+    examined: WallTime,
+    max_blind: Duration,
+    max_unexamined: Duration,
+}
+
+impl BlindMeter {
+    /// `since`: when the camera was put under watch; it has been blind from then.
+    pub fn new(since: WallTime) -> Self {
+        Self { seen: since, examined: since, max_blind: Duration::ZERO, max_unexamined: Duration::ZERO }
+    }
+
+    /// Time now minus capture of the newest picture that was examined or found unchanged, and that was examined.
+    pub fn at(&self, now: WallTime) -> (Duration, Duration) {
+        (now.since(self.seen), now.since(self.examined))
+    }
+
+    /// Notes that it is `now`, before an outcome is known: the intervals may have grown to a new maximum.
+    pub fn passes(&mut self, now: WallTime) {
+        let (blind, unexamined) = self.at(now);
+        self.max_blind = self.max_blind.max(blind);
+        self.max_unexamined = self.max_unexamined.max(unexamined);
+    }
+
+    /// A picture captured at `captured` ended in `outcome` at `now`.
+    pub fn ended(&mut self, captured: WallTime, now: WallTime, outcome: Outcome) {
+        self.passes(now);
+        if outcome.keeps_promise() {
+            self.seen = self.seen.max(captured);
+        }
+        if outcome == Outcome::Examined {
+            self.examined = self.examined.max(captured);
+        }
+    }
+
+    /// Capture time of the newest picture that kept the promise.
+    pub fn seen(&self) -> WallTime {
+        self.seen
+    }
+    pub fn max_blind(&self) -> Duration {
+        self.max_blind
+    }
+    pub fn max_unexamined(&self) -> Duration {
+        self.max_unexamined
+    }
+}
+
+/// What became of a camera's pictures, and how its promise was kept.
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub tally: Tally,
+    pub blind: BlindMeter,
+}
+
+impl Account {
+    pub fn new(since: WallTime) -> Self {
+        Self { tally: Tally::default(), blind: BlindMeter::new(since) }
+    }
+
+    /// Every picture ends here, exactly once.
+    pub fn ends(&mut self, captured: WallTime, now: WallTime, outcome: Outcome) {
+        self.tally.count(outcome);
+        self.blind.ended(captured, now, outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(look_every_s: u64) -> DueRule {
+        let look_every = Duration::from_secs(look_every_s);
+        DueRule::new(&Promise { look_every, look_limit: look_every * 3, rescan_every: Duration::from_secs(60) })
+    }
+
+    fn longest_interval(rule: &mut DueRule, times: impl Iterator<Item = f64>) -> f64 {
+        let (mut last, mut longest) = (None, 0.0_f64);
+        for t in times {
+            let at = MediaTime::from_secs_f64(t);
+            if rule.arrives(at) {
+                longest = longest.max(last.map_or(0.0, |last: f64| t - last));
+                last = Some(t);
+                rule.looked(at);
+            }
+        }
+        longest
+    }
+
+    #[test]
+    fn looks_stay_within_the_promise_whatever_the_picture_rate() {
+        for interval in [0.04, 0.1, 0.5, 0.7, 2.0, 3.0] {
+            let longest = longest_interval(&mut rule(10), (0..400).map(|n| f64::from(n) * interval));
+            assert!(longest <= 10.0 + 1e-6 && longest > 10.0 - 2.0 * interval - 0.01, "{interval}: {longest}");
+        }
+    }
+
+    #[test]
+    fn a_promise_of_zero_takes_every_picture() {
+        let mut every = rule(0);
+        assert!((0..50).all(|n| {
+            let at = MediaTime::from_secs_f64(f64::from(n) * 0.04);
+            let due = every.arrives(at);
+            every.looked(at);
+            due
+        }));
+    }
+
+    #[test]
+    fn blindness_counts_from_the_capture_and_only_good_outcomes_end_it() {
+        let at = |s| WallTime::from_unix_secs(s);
+        let mut meter = BlindMeter::new(at(0));
+        meter.ended(at(1), at(2), Outcome::Examined);
+        meter.ended(at(5), at(6), Outcome::Stale);
+        meter.ended(at(8), at(9), Outcome::Unchanged);
+        meter.passes(at(10));
+        assert_eq!(meter.max_blind(), Duration::from_secs(8), "from the capture at 1 to the outcome at 9");
+        assert_eq!(meter.at(at(10)), (Duration::from_secs(2), Duration::from_secs(9)));
+        assert_eq!(meter.max_unexamined(), Duration::from_secs(9));
+    }
+}

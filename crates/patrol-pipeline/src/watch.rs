@@ -1,0 +1,243 @@
+//! What is remembered of one camera from look to look. Checked out by a worker, used by it alone, and put back.
+
+use crate::eyes::Eyes;
+use crate::upright::UprightHeights;
+use patrol_core::sighting::{EvidenceRef, Jpeg, Place};
+use patrol_core::{
+    Camera, Detection, Evidence, MediaTime, Picture, PictureSize, PixelBox, Posture, Sighting, Tier, Track, TrackId, TrackStage,
+};
+use patrol_leads::posture::{self, PostureFilter, PostureInput};
+use patrol_track::{EndedTrack, Tracker, TrackerConfig};
+use patrol_vision::{UsabilityGuard, VisionError, jpeg};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// While a decision stands, new evidence is taken this often.
+const EVIDENCE_EVERY: Duration = Duration::from_secs(60);
+/// At most this many small pictures go before a decision (design §6), no closer than this.
+const PREVIEW_MAX: usize = 20;
+const PREVIEW_EVERY: Duration = Duration::from_secs(1);
+const PREVIEW_WIDTH_PX: u32 = 320;
+/// Evidence is looked at on a screen: wider pictures are scaled down to this.
+const WHOLE_WIDTH_PX: u32 = 1280;
+const EVIDENCE_QUALITY: u8 = 85;
+const PREVIEW_QUALITY: u8 = 70;
+/// The crop shows the person and as much around him.
+const CROP_MARGIN: f32 = 1.0;
+/// A walk: 1 m/s and more counts as fully moving in the exposure score.
+const WALKING_M_S: f32 = 1.0;
+
+pub struct CameraWatch {
+    pub camera: Camera,
+    /// Which of a worker's detectors look at this camera.
+    pub detectors: Vec<usize>,
+    pub inferences: u64,
+    pub last_error: Option<String>,
+    pub(crate) guard: UsabilityGuard,
+    pub(crate) detections: Vec<Detection>,
+    /// All live tracks after the last look.
+    pub tracks: Vec<Track>,
+    pub(crate) last_told: Option<MediaTime>,
+    pub(crate) unusable_running: u32,
+    pub(crate) unusable_why: String,
+    tracker: Tracker,
+    upright: UprightHeights,
+    memories: BTreeMap<TrackId, TrackMemory>,
+    previews: VecDeque<(MediaTime, Jpeg)>,
+}
+
+/// What is remembered of one track beyond the tracker.
+struct TrackMemory {
+    filter: PostureFilter,
+    posture: Posture,
+    told_posture: Option<Posture>,
+    told_tier: Option<Tier>,
+    evidence: Option<(MediaTime, Posture, Tier)>,
+}
+
+impl CameraWatch {
+    /// `first_track_id` must be above every id given before for this camera.
+    pub fn new(camera: Camera, detectors: Vec<usize>, first_track_id: u64) -> Self {
+        Self {
+            camera,
+            detectors,
+            inferences: 0,
+            last_error: None,
+            guard: UsabilityGuard::new(),
+            detections: Vec::new(),
+            tracks: Vec::new(),
+            last_told: None,
+            unusable_running: 0,
+            unusable_why: String::new(),
+            tracker: Tracker::new(TrackerConfig::default(), first_track_id),
+            upright: UprightHeights::default(),
+            memories: BTreeMap::new(),
+            previews: VecDeque::with_capacity(PREVIEW_MAX),
+        }
+    }
+
+    /// The same camera with nothing remembered but the ids already given: after a look that broke off half-way.
+    pub fn renewed(&self) -> Self {
+        let mut fresh = Self::new(self.camera.clone(), self.detectors.clone(), self.tracker.next_id());
+        fresh.inferences = self.inferences;
+        fresh
+    }
+
+    /// Time jumped or the scene changed at once: stillness is neither credited nor carried over.
+    pub(crate) fn restart_motion(&mut self) {
+        self.tracker.restart_motion();
+    }
+
+    /// Hands the detections of this look to the tracker, and judges every confirmed track's posture.
+    pub(crate) fn follow(&mut self, picture: &Picture) {
+        let (size, view) = (picture.size(), self.camera.view);
+        let scale = |bbox: &PixelBox| view.and_then(|view| view.pixels_per_metre(bbox.centre(), size));
+        let tracks = self.tracker.update(picture.media_time, size, &self.detections, &scale);
+        self.tracks.clear();
+        self.tracks.extend_from_slice(tracks);
+        for track in self.tracks.iter().filter(|track| track.stage == TrackStage::Confirmed) {
+            let foot_row = track.bbox.bottom() / size.height as f32;
+            let input = PostureInput { track, size, view: view.as_ref(), learnt_upright_px: self.upright.at(foot_row) };
+            let judged = posture::judge(&input);
+            if judged.posture == Posture::Walking && track.bbox.bottom() < size.height as f32 - 2.0 {
+                self.upright.learn(foot_row, track.bbox.h);
+            }
+            let memory = self.memories.entry(track.id).or_insert_with(|| TrackMemory {
+                filter: PostureFilter::new(),
+                posture: Posture::Unknown,
+                told_posture: None,
+                told_tier: None,
+                evidence: None,
+            });
+            memory.posture = memory.filter.update(picture.media_time, judged);
+        }
+    }
+
+    /// The sighting of confirmed track `index` in this look, without evidence.
+    pub(crate) fn sighting(&self, index: usize, picture: &Picture) -> Sighting {
+        let track = &self.tracks[index];
+        let size = picture.size();
+        let wall = |media: MediaTime| picture.captured.at - picture.media_time.since(media);
+        let place = self.place(&track.bbox, size);
+        // Without a scale a box's longer side stands for the height of a person.
+        let metre_px = place.pixels_per_metre.unwrap_or(track.bbox.h.max(track.bbox.w) / patrol_core::view::UPRIGHT_HEIGHT_M).max(1.0);
+        let movement = match track.still_since {
+            Some(_) => 0.0,
+            None => (track.speed_px_s / metre_px / WALKING_M_S).clamp(0.0, 1.0),
+        };
+        let (posture, posture_since) =
+            self.memories.get(&track.id).map_or((Posture::Unknown, track.first_seen), |memory| (memory.posture, memory.filter.since()));
+        Sighting {
+            track: track.id,
+            place,
+            media_time: picture.media_time,
+            captured: picture.captured,
+            first_seen: wall(track.first_seen),
+            still_since: track.still_since.map(wall),
+            posture_since: wall(posture_since),
+            posture,
+            confidence: track.score_mean,
+            movement,
+            // No detector here tells a quilt from a coat: nobody is ever counted as covered.
+            cover: 0.0,
+            resolved: track.resolved,
+            looks: track.hits,
+            evidence: None,
+        }
+    }
+
+    fn place(&self, bbox: &PixelBox, size: PictureSize) -> Place {
+        let ground = self.camera.view.and_then(|view| view.ground_from_pixel(bbox.foot(), 0.0, size));
+        Place {
+            camera: self.camera.id.clone(),
+            bbox: *bbox,
+            size,
+            ground,
+            position: ground.zip(self.camera.position).map(|(ground, camera)| camera.offset(&ground)),
+            pixels_per_metre: self.camera.view.and_then(|view| view.pixels_per_metre(bbox.centre(), size)),
+        }
+    }
+
+    /// Evidence is taken when a decision first may fall, when what it shows has changed, and every minute after.
+    pub(crate) fn wants_evidence(&self, sighting: &Sighting, tier: Tier) -> bool {
+        match self.memories.get(&sighting.track).and_then(|memory| memory.evidence) {
+            None => true,
+            Some((at, posture, was)) => sighting.media_time.since(at) >= EVIDENCE_EVERY || posture != sighting.posture || tier < was,
+        }
+    }
+
+    pub(crate) fn take_evidence(&self, sighting: &Sighting, picture: &Picture, eyes: &Eyes) -> Result<Arc<Evidence>, VisionError> {
+        let bbox = sighting.place.bbox.clipped(picture.size());
+        let whole = hashed(jpeg::whole(picture, Some(&bbox), WHOLE_WIDTH_PX, EVIDENCE_QUALITY)?);
+        let crop = hashed(jpeg::crop(picture, &bbox, CROP_MARGIN, EVIDENCE_QUALITY)?);
+        let preview: Vec<Jpeg> = self.previews.iter().map(|(_, jpeg)| jpeg.clone()).collect();
+        let (model, model_sha256) = eyes.describe(&self.detectors);
+        let about = EvidenceRef {
+            camera: self.camera.id.clone(),
+            media_time: sighting.media_time,
+            captured: sighting.captured,
+            bbox,
+            size: picture.size(),
+            posture: sighting.posture,
+            model,
+            model_sha256,
+            whole_sha256: whole.sha256.clone(),
+            crop_sha256: crop.sha256.clone(),
+            preview_sha256: preview.iter().map(|jpeg| jpeg.sha256.clone()).collect(),
+        };
+        Ok(Arc::new(Evidence { about, whole, crop, preview }))
+    }
+
+    /// Notes what has been told of a track; `true` when its posture or tier is other than last time.
+    pub(crate) fn remember(&mut self, sighting: &Sighting, tier: Tier) -> bool {
+        let Some(memory) = self.memories.get_mut(&sighting.track) else { return true };
+        let changed = memory.told_posture != Some(sighting.posture) || memory.told_tier != Some(tier);
+        memory.told_posture = Some(sighting.posture);
+        memory.told_tier = Some(tier);
+        if sighting.evidence.is_some() {
+            memory.evidence = Some((sighting.media_time, sighting.posture, tier));
+        }
+        changed
+    }
+
+    /// Keeps a small picture while anyone is here who does not simply walk by.
+    pub(crate) fn keep_preview(&mut self, picture: &Picture, told: &[(Sighting, bool)]) {
+        let someone = told.iter().any(|(sighting, _)| sighting.posture != Posture::Walking);
+        let recent = self.previews.back().is_some_and(|(at, _)| picture.media_time.since(*at) < PREVIEW_EVERY);
+        if !someone || recent {
+            return;
+        }
+        if let Ok(bytes) = jpeg::whole(picture, None, PREVIEW_WIDTH_PX, PREVIEW_QUALITY) {
+            if self.previews.len() == PREVIEW_MAX {
+                self.previews.pop_front();
+            }
+            self.previews.push_back((picture.media_time, hashed(bytes)));
+        }
+    }
+
+    /// Tracks that ended in this look, if they had been told of.
+    pub(crate) fn forget_ended(&mut self) -> Vec<EndedTrack> {
+        let ended: Vec<EndedTrack> =
+            self.tracker.ended().iter().filter(|ended| self.memories.contains_key(&ended.track.id)).cloned().collect();
+        for track in &ended {
+            self.memories.remove(&track.track.id);
+        }
+        ended
+    }
+
+    /// Why the camera cannot see, once it has been so for three looks.
+    pub(crate) fn cannot_see(&self) -> Option<String> {
+        (self.unusable_running >= crate::look::UNUSABLE_LIMIT).then(|| self.unusable_why.clone())
+    }
+
+    /// The filtered posture of a track.
+    pub fn posture(&self, track: TrackId) -> Posture {
+        self.memories.get(&track).map_or(Posture::Unknown, |memory| memory.posture)
+    }
+}
+
+fn hashed(bytes: Vec<u8>) -> Jpeg {
+    Jpeg { sha256: hex::encode(Sha256::digest(&bytes)), bytes: Arc::from(bytes) }
+}

@@ -1,0 +1,74 @@
+//! The running system: one camera's trouble is its own.
+
+use crate::world::{BrightBoxes, SIZE, START, Tape, camera, picture};
+use patrol_core::outcome::FailureKind;
+use patrol_core::{Clock, Detection, Outcome, Picture, ScaledClock};
+use patrol_leads::{Desk, DeskConfig};
+use patrol_pipeline::live::{Live, LiveCamera, LiveConfig, OpenSource};
+use patrol_pipeline::{DeskRoom, Eyes, MemoryArchive, Offer, PictureSource};
+use patrol_vision::{DetectContext, Detector, VisionError};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Breaks off on pictures of camera number 1, which are marked in their first pixel.
+struct Fragile;
+
+impl Detector for Fragile {
+    fn detect(&mut self, picture: &Picture, context: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
+        assert!(picture.row(0, 0)[0] < 200, "a detector that breaks off, on purpose");
+        BrightBoxes.detect(picture, context, out)
+    }
+    fn name(&self) -> &str {
+        "fragile"
+    }
+    fn model_sha256(&self) -> &str {
+        ""
+    }
+}
+
+fn live_camera(id: &str, open: OpenSource) -> LiveCamera {
+    LiveCamera { camera: camera(id, 0.5), detectors: vec![0], open, first_track_id: 1 }
+}
+
+fn marked(seconds: f64) -> Tape {
+    let corner = patrol_core::PixelBox::new(0.0, 0.0, 4.0, 4.0);
+    Tape(
+        (0..(seconds * 4.0) as u64)
+            .map(|n| Ok(Offer::Picture { picture: picture(n, n as f64 / 4.0, &[corner]), discontinuity: false }))
+            .collect(),
+    )
+}
+
+#[test]
+fn a_detector_that_breaks_and_a_source_that_never_opens_disturb_nobody() {
+    assert!(SIZE.width > 4);
+    let clock: Arc<dyn Clock> = Arc::new(ScaledClock::new(START, 20.0));
+    let boxed = |tape: Tape| -> Result<Box<dyn PictureSource>, String> { Ok(Box::new(tape)) };
+    let cameras = vec![
+        live_camera("well", Box::new(move || boxed(Tape::of(20.0, 4.0, |_| vec![])))),
+        live_camera("breaks", Box::new(move || boxed(marked(20.0)))),
+        live_camera("absent", Box::new(|| Err("no route to host".into()))),
+    ];
+    let desk = Desk::new(DeskConfig::default(), cameras.iter().map(|live| live.camera.clone()).collect());
+    let room = DeskRoom::new(desk, Box::new(MemoryArchive));
+    let make_eyes = Arc::new(|| Ok(Eyes::new(vec![Box::new(Fragile) as Box<dyn Detector>])));
+    let live = Live::start(&LiveConfig { workers: 2 }, clock, cameras, make_eyes, room, Box::new(|_| {}), None).expect("started");
+    let gauge = live.gauge();
+    // Twenty scene seconds at twenty times real time; the bound is a hundred times that.
+    for _ in 0..2000 {
+        if gauge.cameras().iter().take(2).all(|reading| reading.ended) {
+            break;
+        }
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    live.stop();
+    let readings = gauge.cameras();
+    let [well, breaks, absent] = readings.as_slice() else { panic!("three cameras") };
+    assert_eq!(well.tally.total(), 80);
+    assert!(well.tally.of(Outcome::Examined) >= 30, "{:?}", well.tally);
+    assert!(well.max_blind < Duration::from_secs(8), "{:?}", well.max_blind);
+    assert!(breaks.tally.of(Outcome::Failed(FailureKind::Panicked)) >= 20, "{:?}", breaks.tally);
+    assert_eq!(breaks.tally.of(Outcome::Examined), 0);
+    assert_eq!(absent.tally.total(), 0);
+    assert_eq!(absent.last_error.as_deref(), Some("no route to host"));
+}

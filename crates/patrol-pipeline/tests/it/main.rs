@@ -1,0 +1,6 @@
+//! The path of a look over tiny pictures with known truth: a bright rectangle is a person.
+
+mod accounts;
+mod isolation;
+mod one_person_one_lead;
+mod world;

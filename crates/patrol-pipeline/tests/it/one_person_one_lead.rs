@@ -1,0 +1,43 @@
+//! Who lies still becomes one lead with evidence; who walks by becomes none; the same pictures give the same leads.
+
+use crate::world::{Tape, camera, replay};
+use patrol_core::PixelBox;
+
+fn walker(t_s: f64) -> PixelBox {
+    PixelBox::new(10.0 + (t_s as f32 * 24.0) % 260.0, 60.0, 20.0, 56.0)
+}
+
+/// Walks in for ten seconds and lies down.
+fn lies_down(t_s: f64) -> PixelBox {
+    if t_s < 10.0 { PixelBox::new(10.0 + t_s as f32 * 9.0, 120.0, 20.0, 56.0) } else { PixelBox::new(90.0, 156.0, 58.0, 20.0) }
+}
+
+#[test]
+fn a_person_who_lies_down_is_one_lead_with_pictures() {
+    let (_, room, told) = replay(vec![(camera("a", 0.5), Tape::of(240.0, 2.0, |t| vec![lies_down(t)]))]);
+    let leads = room.made_leads();
+    assert_eq!(leads.len(), 1, "{leads:#?}");
+    let lead = leads.values().next().expect("one");
+    assert!(lead.posture.is_down(), "{:?}", lead.posture);
+    assert!(!lead.evidence.is_empty() && told.evidence > 0);
+    assert!(lead.evidence[0].preview_sha256.len() <= 20);
+    let shown = lead.place.bbox.iou(&PixelBox::new(90.0, 156.0, 58.0, 20.0));
+    assert!(shown > 0.7, "the lead shows where the body lies: {:?}", lead.place.bbox);
+}
+
+#[test]
+fn who_walks_by_is_no_lead() {
+    let (_, room, _) = replay(vec![(camera("a", 0.5), Tape::of(240.0, 2.0, |t| vec![walker(t)]))]);
+    assert_eq!(room.made_leads().len(), 0);
+}
+
+#[test]
+fn the_same_pictures_give_the_same_leads() {
+    let run = || {
+        let scene = |t: f64| if t < 60.0 { vec![walker(t)] } else { vec![lies_down(t - 60.0)] };
+        let (_, room, told) =
+            replay(vec![(camera("a", 0.5), Tape::of(300.0, 2.0, scene)), (camera("b", 1.0), Tape::of(300.0, 4.0, |t| vec![lies_down(t)]))]);
+        (format!("{:?}", room.made_leads()), told.outcomes)
+    };
+    assert_eq!(run(), run());
+}

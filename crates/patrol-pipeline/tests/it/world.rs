@@ -1,0 +1,152 @@
+//! A camera that shows bright rectangles, and a detector that finds them.
+
+use patrol_core::Outcome;
+use patrol_core::{
+    Camera, CameraId, Detection, DetectionSource, MediaTime, Modality, Picture, PictureSize, PixelBox, PixelFormat, Promise, WallEstimate,
+    WallTime, Weather,
+};
+use patrol_leads::{Desk, DeskConfig, DeskEvent, DeskOutput};
+use patrol_pipeline::{CameraWatch, DeskRoom, Eyes, MemoryArchive, Offer, PictureSource, ReplayCamera, ReplaySummary, TimedEvent};
+use patrol_vision::{DetectContext, Detector, VisionError};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+pub(crate) const SIZE: PictureSize = PictureSize::new(320, 240);
+pub(crate) const START: WallTime = WallTime(1_767_542_400_000_000_000);
+
+pub(crate) fn camera(id: &str, look_every_s: f64) -> Camera {
+    let look_every = Duration::from_secs_f64(look_every_s);
+    Camera {
+        id: CameraId::new(id),
+        name: id.to_owned(),
+        code: None,
+        modality: Modality::Thermal,
+        promise: Promise { look_every, look_limit: look_every * 3, rescan_every: Duration::from_secs(60) },
+        position: None,
+        view: None,
+        address: None,
+        street: None,
+        grid: None,
+        site_prior: 0.3,
+    }
+}
+
+/// A picture with noise, so that no two are bit-equal, and bright boxes.
+pub(crate) fn picture(number: u64, t_s: f64, boxes: &[PixelBox]) -> Picture {
+    let (w, h) = (SIZE.width as usize, SIZE.height as usize);
+    let mut noise = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut pixels: Vec<u8> = (0..w * h)
+        .map(|_| {
+            noise ^= noise << 13;
+            noise ^= noise >> 7;
+            noise ^= noise << 17;
+            60 + (noise % 24) as u8
+        })
+        .collect();
+    for bbox in boxes {
+        for y in bbox.y as usize..bbox.bottom() as usize {
+            pixels[y * w + bbox.x as usize..y * w + bbox.right() as usize].fill(230);
+        }
+    }
+    let media_time = MediaTime::from_secs_f64(t_s);
+    let captured = WallEstimate { at: START + Duration::from_secs_f64(t_s), error_ms: 0 };
+    Picture::from_planes(SIZE, PixelFormat::Gray8, vec![pixels], number, media_time, captured).expect("a picture")
+}
+
+/// Plays what it was given.
+pub(crate) struct Tape(pub(crate) VecDeque<Result<Offer, String>>);
+
+impl Tape {
+    /// `seconds` of pictures at `fps`; `boxes` says what is seen at each time.
+    pub(crate) fn of(seconds: f64, fps: f64, boxes: impl Fn(f64) -> Vec<PixelBox>) -> Self {
+        let count = (seconds * fps) as u64;
+        let offer = |number: u64| {
+            let t_s = number as f64 / fps;
+            Ok(Offer::Picture { picture: picture(number, t_s, &boxes(t_s)), discontinuity: false })
+        };
+        Self((0..count).map(offer).collect())
+    }
+}
+
+impl PictureSource for Tape {
+    fn next(&mut self) -> Result<Offer, String> {
+        self.0.pop_front().unwrap_or(Ok(Offer::End))
+    }
+}
+
+/// Finds the bright rectangles of one picture: each run of bright columns is one.
+pub(crate) struct BrightBoxes;
+
+impl Detector for BrightBoxes {
+    fn detect(&mut self, picture: &Picture, _: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
+        let rows: Vec<&[u8]> = (0..picture.size().height as usize).map(|y| picture.row(0, y)).collect();
+        let bright = |x: usize| rows.iter().enumerate().filter(move |(_, row)| row[x] > 200).map(|(y, _)| y);
+        let mut x = 0;
+        while x < picture.size().width as usize {
+            let (Some(mut top), Some(mut bottom)) = (bright(x).min(), bright(x).max()) else {
+                x += 1;
+                continue;
+            };
+            let left = x;
+            while x < picture.size().width as usize && bright(x).next().is_some() {
+                top = top.min(bright(x).min().unwrap_or(top));
+                bottom = bottom.max(bright(x).max().unwrap_or(bottom));
+                x += 1;
+            }
+            out.push(Detection {
+                bbox: PixelBox::from_corners(left as f32, top as f32, x as f32, bottom as f32 + 1.0),
+                score: 0.9,
+                source: DetectionSource::HotSpot,
+                resolved: true,
+                blob: None,
+            });
+        }
+        Ok(())
+    }
+    fn name(&self) -> &str {
+        "bright-boxes"
+    }
+    fn model_sha256(&self) -> &str {
+        ""
+    }
+}
+
+/// What a replay told.
+#[derive(Default)]
+pub(crate) struct Told {
+    pub(crate) outcomes: Vec<(String, f64, Outcome)>,
+    pub(crate) evidence: usize,
+}
+
+impl ReplaySummary for Told {
+    fn looked(&mut self, watch: &CameraWatch, picture: &Picture, outcome: Outcome) {
+        self.outcomes.push((watch.camera.id.to_string(), picture.media_time.as_secs_f64(), outcome));
+    }
+    fn considered(&mut self, _: WallTime, output: &DeskOutput) {
+        self.evidence += output.evidence.len();
+    }
+}
+
+pub(crate) fn cold_night() -> TimedEvent {
+    let weather = Weather {
+        air_c: -6.0,
+        wind_kmh: Some(10.0),
+        precip_mm_h: 0.0,
+        wet_ground: false,
+        alert: patrol_core::AlertLevel::None,
+        observed_at: START,
+    };
+    TimedEvent { at: START, event: DeskEvent::Weather(weather) }
+}
+
+/// Replays tapes with the bright-box detector.
+pub(crate) fn replay(tapes: Vec<(Camera, Tape)>) -> (Vec<ReplayCamera>, DeskRoom, Told) {
+    let desk = Desk::new(DeskConfig::default(), tapes.iter().map(|(camera, _)| camera.clone()).collect());
+    let mut room = DeskRoom::new(desk, Box::new(MemoryArchive));
+    let mut cameras: Vec<ReplayCamera> =
+        tapes.into_iter().map(|(camera, tape)| ReplayCamera::new(CameraWatch::new(camera, vec![0], 1), Box::new(tape), START)).collect();
+    let mut told = Told::default();
+    let mut eyes = Eyes::new(vec![Box::new(BrightBoxes)]);
+    patrol_pipeline::replay::replay(START, &mut cameras, &mut eyes, &mut room, vec![cold_night()], &mut told).expect("replayed");
+    (cameras, room, told)
+}
