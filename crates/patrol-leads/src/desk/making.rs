@@ -1,0 +1,222 @@
+//! Which lead a person belongs to: an open one at the place, one that another camera made, or a new one.
+
+use super::state::{Class, LeadBook, Person};
+use super::{Desk, REMEMBERED, place};
+use crate::exposure::is_due;
+use crate::local_time::local_time;
+use patrol_core::lead::{Case, DeliveryState};
+use patrol_core::sighting::Place;
+use patrol_core::{CameraId, Lead, LeadId, LeadState, Posture, Tier, TrackId, WallTime};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Two cameras see someone at the same time when their intervals come so close: the longest gap between two looks (design §2, `look_limit_s`).
+const OVERLAP: Duration = Duration::from_mins(1);
+
+impl Desk {
+    /// Persons without a lead who are at the place of an open one: its update, not a new lead.
+    pub(super) fn join_open_leads(&mut self, now: WallTime, camera: &CameraId, present: &[TrackId]) {
+        for &track in present {
+            let Some(person) = self.person(camera, track) else { continue };
+            if person.lead.is_some() || !person.is_of_concern() {
+                continue;
+            }
+            let Some((id, is_group)) = self.lead_at(camera, track, person, present) else { continue };
+            let text = if is_group { "2米内另有倒卧人员,计入同一线索" } else { "同一摄像机同一位置再次看到" };
+            if let Some(person) = self.person_mut(camera, track) {
+                person.lead = Some(id.clone());
+            }
+            self.note(&id, now, "joined", "desk", text.to_owned());
+        }
+    }
+
+    /// The nearest open lead of this camera whose people `person` lies with, or whose place it is at while nobody of it is seen there.
+    fn lead_at(&self, camera: &CameraId, track: TrackId, person: &Person, present: &[TrackId]) -> Option<(LeadId, bool)> {
+        let members = self.state.persons.get(camera)?.iter().filter(|(other, _)| **other != track);
+        let mut best: Option<(f32, LeadId, bool)> = None;
+        for (other, member) in members {
+            let Some(lead) = member.lead.as_ref().and_then(|id| self.leads.get(id)) else { continue };
+            if !lead.state.is_open() || member.posture == Posture::Walking {
+                continue;
+            }
+            let apart_m = place::apart_m(&member.place, &person.place);
+            let is_seen = present.contains(other);
+            let is_group = person.class == Class::Down && member.class == Class::Down && apart_m <= place::GROUP_M;
+            let is_return = !is_seen && place::is_same(&member.place, &person.place);
+            if (is_group || is_return) && best.as_ref().is_none_or(|(nearest, _, _)| apart_m < *nearest) {
+                best = Some((apart_m, lead.id.clone(), is_seen));
+            }
+        }
+        best.map(|(_, id, is_group)| (id, is_group))
+    }
+
+    /// Makes the leads that are due in this picture; gives their ids.
+    pub(super) fn make_due(&mut self, now: WallTime, camera: &CameraId, present: &[TrackId]) -> BTreeSet<LeadId> {
+        let mut made = BTreeSet::new();
+        for &track in present {
+            let Some(person) = self.person(camera, track) else { continue };
+            if person.lead.is_some() || !person.is_of_concern() {
+                continue;
+            }
+            let score = self.score_of(person);
+            let site_prior = self.cameras.get(camera).map_or(0.0, |camera| camera.site_prior);
+            let minutes = person.exposure(site_prior, self.state.cameras.get(camera)).minutes;
+            if !is_due(person.posture, minutes, score.tier) {
+                continue;
+            }
+            let group = self.group_of(camera, track, present);
+            let (id, is_new) = match self.lead_of_another_camera(now, camera, &group) {
+                Some(id) => (id, false),
+                None => (self.make(now, camera, track, score.tier), true),
+            };
+            for member in group {
+                if let Some(person) = self.person_mut(camera, member) {
+                    person.lead = Some(id.clone());
+                }
+            }
+            if is_new {
+                made.insert(id);
+            }
+        }
+        made
+    }
+
+    /// People down within 2 m of one another, seen at once and without a lead.
+    fn group_of(&self, camera: &CameraId, first: TrackId, present: &[TrackId]) -> Vec<TrackId> {
+        let mut group = vec![first];
+        let mut next = 0;
+        while let Some(from) = group.get(next).and_then(|track| self.person(camera, *track)) {
+            next += 1;
+            if from.class != Class::Down {
+                continue;
+            }
+            for &track in present {
+                let joins = |person: &Person| {
+                    person.lead.is_none() && person.class == Class::Down && place::apart_m(&from.place, &person.place) <= place::GROUP_M
+                };
+                if !group.contains(&track) && self.person(camera, track).is_some_and(joins) {
+                    group.push(track);
+                }
+            }
+        }
+        group
+    }
+
+    /// An open lead that another camera or a drone sees at the same ground and time. Large errors only propose.
+    fn lead_of_another_camera(&mut self, now: WallTime, camera: &CameraId, group: &[TrackId]) -> Option<LeadId> {
+        let persons: Vec<Person> = group.iter().filter_map(|track| self.person(camera, *track).cloned()).collect();
+        let mut best: Option<(f64, LeadId)> = None;
+        let mut proposed = BTreeSet::new();
+        for person in &persons {
+            let Some(position) = &person.place.position else { continue };
+            for member in self.state.persons.iter().filter(|(other, _)| *other != camera).flat_map(|(_, persons)| persons.values()) {
+                let (Some(there), Some(lead)) = (&member.place.position, member.lead.as_ref().and_then(|id| self.leads.get(id))) else {
+                    continue;
+                };
+                let overlaps = member.at + OVERLAP >= person.first_seen && member.first_seen <= person.at + OVERLAP;
+                let Some(distance_m) = place::meeting_m(position, there).filter(|_| overlaps && lead.state.is_open()) else { continue };
+                if self.is_seen_at_once(&lead.id, camera, person) {
+                    continue;
+                }
+                if position.error_m > place::MERGE_ERROR_MAX_M || there.error_m > place::MERGE_ERROR_MAX_M {
+                    proposed.insert(lead.id.clone());
+                } else if best.as_ref().is_none_or(|(nearest, id)| (distance_m, &lead.id) < (*nearest, id)) {
+                    best = Some((distance_m, lead.id.clone()));
+                }
+            }
+        }
+        if let Some((distance_m, id)) = best {
+            let text = format!("{} 同时看到,相距 {distance_m:.1} 米,视为同一地点", self.camera_name(camera));
+            self.note(&id, now, "merged-by-ground", "desk", text);
+            return Some(id);
+        }
+        for id in proposed {
+            let text = format!("{} 附近也有目标,定位误差过大,请人工判断是否为同一人", self.camera_name(camera));
+            self.note(&id, now, "merge-proposed", "desk", text);
+        }
+        None
+    }
+
+    /// Whether this camera sees somebody else of the lead in the same picture as `person`.
+    fn is_seen_at_once(&self, id: &LeadId, camera: &CameraId, person: &Person) -> bool {
+        let mut here = self.members(id).filter(|(of, _, _)| *of == camera);
+        here.any(|(_, _, member)| member.media_time == person.media_time && place::apart_m(&member.place, &person.place) > place::GROUP_M)
+    }
+
+    pub(super) fn camera_name(&self, camera: &CameraId) -> String {
+        self.cameras.get(camera).map_or_else(|| camera.to_string(), |camera| camera.name.clone())
+    }
+
+    fn next_id(&mut self, now: WallTime) -> LeadId {
+        self.state.last_number += 1;
+        let local = local_time(now, self.config.local_offset_s);
+        LeadId(format!("XL-{:04}{:02}{:02}-{:06}", local.year, local.month, local.day, self.state.last_number))
+    }
+
+    /// A lead of one person; who else belongs to it is counted when it is brought up to date.
+    pub(super) fn make(&mut self, now: WallTime, camera: &CameraId, track: TrackId, tier: Tier) -> LeadId {
+        let id = self.next_id(now);
+        let Some(person) = self.person(camera, track).cloned() else { return id };
+        let score = self.score_of(&person);
+        let known = self.cameras.get(camera);
+        let state = if tier == Tier::D { LeadState::Candidate } else { LeadState::Review };
+        let lead = Lead {
+            id: id.clone(),
+            revision: 1,
+            state,
+            tier,
+            score,
+            confidence: person.confidence,
+            resolved: person.resolved,
+            people: 1,
+            posture: person.posture,
+            still_since: person.still_since,
+            position: person.place.position,
+            linked: self.ended_at(now, &person.place),
+            camera_name: self.camera_name(camera),
+            camera_code: known.and_then(|camera| camera.code.clone()),
+            address: known.and_then(|camera| camera.address.clone()),
+            street: known.and_then(|camera| camera.street.clone()),
+            grid: known.and_then(|camera| camera.grid.clone()),
+            place: person.place,
+            first_seen: person.first_seen,
+            last_seen: person.at,
+            made_at: now,
+            state_since: now,
+            evidence: Vec::new(),
+            review: None,
+            case: Case::default(),
+            delivery: DeliveryState::NotDue,
+            merged_into: None,
+            merged_from: Vec::new(),
+            ringing: None,
+            history: Vec::new(),
+        };
+        let linked = lead.linked.len();
+        let looks = person.looks.saturating_add(person.looks_before);
+        self.leads.insert(id.clone(), lead);
+        let book = LeadBook {
+            looks,
+            down_at: matches!(person.posture, Posture::Lying | Posture::Curled).then_some(person.at),
+            ..LeadBook::new(now)
+        };
+        self.state.books.insert(id.clone(), book);
+        self.note(&id, person.first_seen, "candidate", "desk", "首次看到".to_owned());
+        if linked > 0 {
+            self.note(&id, now, "linked", "desk", format!("72小时内此处已有线索,条数 {linked}"));
+        }
+        id
+    }
+
+    /// Ended leads at a place within 72 h: linked, and suppressing nothing.
+    pub(super) fn ended_at(&self, now: WallTime, here: &Place) -> Vec<LeadId> {
+        let is_there = |lead: &&Lead| {
+            let by_position = match (&lead.place.position, &here.position) {
+                (Some(a), Some(b)) if lead.place.camera != here.camera => place::meeting_m(a, b).is_some(),
+                _ => place::is_same(&lead.place, here),
+            };
+            !lead.state.is_open() && lead.state != LeadState::Merged && by_position && now.since(lead.state_since) <= REMEMBERED
+        };
+        self.leads.values().filter(is_there).map(|lead| lead.id.clone()).collect()
+    }
+}

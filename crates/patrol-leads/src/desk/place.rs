@@ -1,0 +1,92 @@
+//! Whether two places are one.
+
+use patrol_core::sighting::Place;
+use patrol_core::{PixelBox, Position};
+
+/// Same place on the same camera, metres between the feet (design §6; half a body).
+pub(super) const SAME_PLACE_M: f32 = 1.0;
+/// People down within this are a group (design §2).
+pub(super) const GROUP_M: f32 = 2.0;
+/// Boxes that overlap so much are at one place whatever the ground says: far away, a pixel of the foot is metres of ground.
+const SAME_PLACE_IOU: f32 = 0.3;
+/// Positions of a larger error only propose a merge (design §6).
+pub(super) const MERGE_ERROR_MAX_M: f32 = 10.0;
+/// Long side of a person in any posture, metres: the scale of a camera of unknown view.
+const BODY_LENGTH_M: f32 = 1.7;
+
+/// `other`'s box in the pixels of `place`: a main stream and its sub-stream differ in size only.
+fn box_in(place: &Place, other: &Place) -> PixelBox {
+    if place.size == other.size { other.bbox } else { other.bbox.to_unit(other.size).to_pixels(place.size) }
+}
+
+pub(super) fn overlap(a: &Place, b: &Place) -> f32 {
+    if a.camera == b.camera { a.bbox.iou(&box_in(a, b)) } else { 0.0 }
+}
+
+/// Metres between two places of one camera: on the ground where the view is known, else from the size of the bodies.
+pub(super) fn apart_m(a: &Place, b: &Place) -> f32 {
+    if a.camera != b.camera {
+        return f32::INFINITY;
+    }
+    if let (Some(here), Some(there)) = (&a.ground, &b.ground) {
+        return here.distance_m(there);
+    }
+    let other = box_in(a, b);
+    let (p, q) = (a.bbox.centre(), other.centre());
+    let length_px = a.bbox.w.max(a.bbox.h).max(other.w.max(other.h)).max(1.0);
+    let scale = a.pixels_per_metre.filter(|scale| *scale > 0.0).unwrap_or(length_px / BODY_LENGTH_M);
+    (p.x - q.x).hypot(p.y - q.y) / scale
+}
+
+pub(super) fn is_same(a: &Place, b: &Place) -> bool {
+    overlap(a, b) >= SAME_PLACE_IOU || apart_m(a, b) <= SAME_PLACE_M
+}
+
+/// Whether two positions of different sensors may be one place: ground distance ≤ 2·√(σ₁² + σ₂²). Gives the distance, metres.
+pub(super) fn meeting_m(a: &Position, b: &Position) -> Option<f64> {
+    let distance = a.to_wgs84().distance_m(&b.to_wgs84());
+    (distance <= 2.0 * f64::from(a.error_m.hypot(b.error_m))).then_some(distance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use patrol_core::{CameraId, Crs, GroundPoint, PictureSize};
+
+    fn place(x: f32, y: f32) -> Place {
+        let bbox = PixelBox::new(x, y, 85.0, 30.0);
+        Place {
+            camera: CameraId::new("a"),
+            bbox,
+            size: PictureSize::new(640, 480),
+            ground: None,
+            position: None,
+            pixels_per_metre: Some(50.0),
+        }
+    }
+
+    #[test]
+    fn distance_comes_from_the_ground_before_the_picture() {
+        let (mut a, mut b) = (place(100.0, 100.0), place(300.0, 100.0));
+        assert!((apart_m(&a, &b) - 4.0).abs() < 1e-3 && !is_same(&a, &b));
+        let ground = |north_m| Some(GroundPoint { east_m: 0.0, north_m, error_m: 0.2 });
+        (a.ground, b.ground) = (ground(5.0), ground(5.5));
+        assert!((apart_m(&a, &b) - 0.5).abs() < 1e-6 && is_same(&a, &b));
+        b.camera = CameraId::new("b");
+        assert!(!is_same(&a, &b));
+    }
+
+    #[test]
+    fn a_sub_stream_shows_the_same_place() {
+        let a = place(100.0, 100.0);
+        let half = Place { bbox: PixelBox::new(50.0, 50.0, 42.5, 15.0), size: PictureSize::new(320, 240), ..a.clone() };
+        assert!(overlap(&a, &half) > 0.99 && is_same(&a, &half));
+    }
+
+    #[test]
+    fn cameras_meet_within_twice_their_common_error() {
+        let here = Position { lon: 121.0, lat: 31.0, crs: Crs::Wgs84, error_m: 3.0 };
+        let at = |north_m| Position { error_m: 4.0, ..here.offset(&GroundPoint { east_m: 0.0, north_m, error_m: 0.0 }) };
+        assert!(meeting_m(&here, &at(9.9)).is_some() && meeting_m(&here, &at(10.1)).is_none());
+    }
+}

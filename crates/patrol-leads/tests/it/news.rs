@@ -1,0 +1,75 @@
+//! What rings again within an open lead.
+
+use crate::scene::{Scene, has_history};
+use patrol_core::desk::PushOp;
+use patrol_core::{LeadState, Posture, Tier};
+
+#[test]
+fn one_more_and_one_fewer() {
+    let mut scene = Scene::new(-2.0);
+    scene.someone(1, Posture::Lying, (0.0, 0.0));
+    scene.minutes(3);
+    scene.someone(2, Posture::Lying, (1.5, 0.0));
+    scene.run(5);
+    assert_eq!((scene.lead().people, scene.rang("one-more")), (2, 1));
+    scene.leaves(2);
+    scene.run(5);
+    let lead = scene.lead();
+    assert_eq!((lead.people, scene.rang("one-fewer")), (2, 1), "the most seen at once stays");
+    assert_eq!(lead.state, LeadState::Review);
+}
+
+#[test]
+fn tier_up_still_and_moved_ring_once_each() {
+    let mut scene = Scene::new(-2.0);
+    scene.someone(1, Posture::Lying, (0.0, 0.0));
+    scene.minutes(22);
+    assert_eq!((scene.lead().tier, scene.rang("still-20-min")), (Tier::A, 1));
+    assert!(scene.rang("tier-up") >= 1);
+    scene.actor(1).at_m.0 = 4.0;
+    scene.minutes(2);
+    assert_eq!(scene.rang("moved"), 1);
+}
+
+#[test]
+fn who_sat_and_lies_now_is_news() {
+    let mut scene = Scene::new(-4.0);
+    scene.someone(1, Posture::Sitting, (0.0, 0.0));
+    scene.minutes(12);
+    scene.becomes(1, Posture::Lying);
+    scene.minutes(2);
+    assert_eq!(scene.rang("lying-now"), 1);
+    assert_eq!(scene.lead().posture, Posture::Lying);
+}
+
+#[test]
+fn news_of_a_lead_that_the_city_has_is_told_with_a_higher_revision() {
+    let mut scene = Scene::reported(-2.0);
+    assert_eq!(scene.ops(), [(PushOp::Create, 1)]);
+    scene.someone(2, Posture::Lying, (1.5, 0.0));
+    scene.run(3);
+    assert_eq!(scene.ops(), [(PushOp::Create, 1), (PushOp::Update, 2)]);
+    assert_eq!(scene.outbox[1].lead.people, 2);
+}
+
+#[test]
+fn who_left_before_anybody_looked_stays_in_the_queue() {
+    let mut scene = Scene::new(-2.0);
+    scene.someone(1, Posture::Lying, (0.0, 0.0));
+    scene.minutes(3);
+    scene.leaves(1);
+    scene.minutes(30);
+    let lead = scene.lead();
+    assert_eq!(lead.state, LeadState::Review);
+    assert!(has_history(&lead, "left"));
+}
+
+#[test]
+fn a_lead_that_only_drifts_is_handed_on_every_thirty_seconds() {
+    let mut scene = Scene::new(-2.0);
+    scene.someone(1, Posture::Lying, (0.0, 0.0));
+    scene.minutes(3);
+    scene.actors[0].since = scene.now;
+    let changed: usize = (0..50).map(|_| scene.tick().changed.len()).sum();
+    assert!(changed <= 3, "{changed}");
+}
