@@ -1,0 +1,6 @@
+//! Scenes as their users meet them: constraints over many seeds, pictures through a codec, folders on disk.
+
+#![expect(clippy::expect_used, reason = "helpers of tests may fail as tests do")]
+
+mod constraints;
+mod video;
