@@ -86,6 +86,16 @@ impl Desk {
 
     /// The first words about a lead that is shown to people.
     pub(super) fn announce(&mut self, now: WallTime, id: &LeadId) {
+        // What it is told of begins here: how the people came to their place is no news of this lead.
+        for person in self
+            .state
+            .persons
+            .values_mut()
+            .flat_map(std::collections::BTreeMap::values_mut)
+            .filter(|person| person.lead.as_ref() == Some(id))
+        {
+            person.told_place = person.place.clone();
+        }
         let headline = self.headline(id);
         let is_shown = self.leads.get(id).is_some_and(|lead| lead.state == LeadState::Review);
         self.note(id, now, if is_shown { "made" } else { "logged" }, "desk", headline.clone());

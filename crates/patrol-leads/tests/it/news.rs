@@ -32,6 +32,17 @@ fn tier_up_still_and_moved_ring_once_each() {
 }
 
 #[test]
+fn how_somebody_came_to_the_place_is_no_news_of_the_lead() {
+    let mut scene = Scene::new(-2.0);
+    scene.someone(1, Posture::Walking, (30.0, 0.0));
+    scene.run(5);
+    scene.actor(1).at_m = (0.0, 0.0);
+    scene.becomes(1, Posture::Lying);
+    scene.minutes(4);
+    assert_eq!((scene.leads().len(), scene.rang("moved")), (1, 0));
+}
+
+#[test]
 fn who_sat_and_lies_now_is_news() {
     let mut scene = Scene::new(-4.0);
     scene.someone(1, Posture::Sitting, (0.0, 0.0));

@@ -1,0 +1,8 @@
+//! The subcommands, one file each.
+
+pub(crate) mod check;
+pub(crate) mod demo;
+pub(crate) mod detect;
+pub(crate) mod replay;
+pub(crate) mod run;
+pub(crate) mod sim;

@@ -1,0 +1,293 @@
+//! The pipeline file as written. Every table refuses keys it does not know.
+
+use super::problem::Problems;
+use patrol_core::{AlertLevel, Modality};
+use patrol_vision::HotSpotConfig;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::path::PathBuf;
+
+/// The whole file, table by table; a table that could not be read is `None` and its problems are noted.
+#[derive(Debug, Default)]
+pub(crate) struct PipelineFile {
+    pub(crate) site: Option<Site>,
+    pub(crate) weather: Option<WeatherTable>,
+    pub(crate) detectors: Vec<Option<DetectorTable>>,
+    pub(crate) cameras: Vec<Option<CameraTable>>,
+    pub(crate) desk: Option<DeskTable>,
+    pub(crate) store: Option<StoreTable>,
+    pub(crate) console: Option<ConsoleTable>,
+    pub(crate) city: Option<CityTable>,
+    pub(crate) run: Option<RunTable>,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Site {
+    /// Shown to people, e.g. 示范区救助站.
+    #[serde(default)]
+    pub(crate) name: String,
+    /// Administrative region code the city uses, e.g. `310101`.
+    #[serde(default)]
+    pub(crate) region: String,
+    /// Our own 20-digit platform code.
+    #[serde(default)]
+    pub(crate) system_code: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WeatherTable {
+    pub(crate) air_c: Option<f32>,
+    pub(crate) wind_kmh: Option<f32>,
+    #[serde(default)]
+    pub(crate) precip_mm_h: f32,
+    #[serde(default)]
+    pub(crate) wet_ground: bool,
+    #[serde(default)]
+    pub(crate) alert: AlertLevel,
+    /// Mean minimum of each month in °C, January first: assumed when the weather is missing or older than 3 h.
+    pub(crate) month_min_c: Option<[f32; 12]>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DetectorTable {
+    pub(crate) name: String,
+    /// `onnx` or `hot-spot`.
+    pub(crate) kind: String,
+    /// Name of a folder under `models/`, or path of a card.
+    pub(crate) model: Option<String>,
+    pub(crate) min_score: Option<f32>,
+    /// `cpu` (default) or `cuda`.
+    pub(crate) device: Option<String>,
+    /// Whether a missing CUDA device may be replaced by the CPU.
+    #[serde(default)]
+    pub(crate) fallback: bool,
+    #[serde(default)]
+    pub(crate) hot_spot: Option<HotSpotConfig>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CameraTable {
+    pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) name: String,
+    /// 20 digits, GB/T 28181 Annex E.
+    pub(crate) code: Option<String>,
+    /// A video file, a folder of pictures or one picture; relative to the pipeline file.
+    pub(crate) source: PathBuf,
+    /// Pictures per second of a folder.
+    pub(crate) fps: Option<f64>,
+    pub(crate) modality: Modality,
+    /// Names of `[[detector]]` tables.
+    pub(crate) detectors: Vec<String>,
+    pub(crate) longitude: Option<f64>,
+    pub(crate) latitude: Option<f64>,
+    /// Error radius of the camera's own position, metres.
+    #[serde(default = "default_position_error_m")]
+    pub(crate) position_error_m: f32,
+    pub(crate) height_m: Option<f32>,
+    #[serde(default)]
+    pub(crate) heading_deg: f32,
+    pub(crate) tilt_deg: Option<f32>,
+    pub(crate) hfov_deg: Option<f32>,
+    /// `CapturePositionType` of GB/T 28181 Annex O, e.g. `00203`: sets the site prior.
+    pub(crate) site_class: Option<String>,
+    pub(crate) address: Option<String>,
+    pub(crate) street: Option<String>,
+    pub(crate) grid: Option<String>,
+    /// Inside a guest room, dormitory, bathroom, toilet or changing room: refused (Order 799, art. 8).
+    #[serde(default)]
+    pub(crate) interior_forbidden: bool,
+    #[serde(default = "default_look_every_s")]
+    pub(crate) look_every_s: f64,
+    pub(crate) look_limit_s: Option<f64>,
+    #[serde(default = "default_rescan_every_s")]
+    pub(crate) rescan_every_s: f64,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeskTable {
+    /// What happens to an A that nobody decides: `ring` (default) or `push`.
+    pub(crate) on_timeout: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoreTable {
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConsoleTable {
+    pub(crate) listen: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CityTable {
+    pub(crate) base: String,
+    /// Mapping file; relative to the pipeline file.
+    pub(crate) mapping: PathBuf,
+    pub(crate) app_key: String,
+    pub(crate) secret: SecretTable,
+    /// Address where the city calls back; none: no callbacks.
+    pub(crate) callback_listen: Option<String>,
+    /// Public base address of evidence pictures, when the city may fetch them.
+    pub(crate) media_base: Option<String>,
+}
+
+/// `{ env = "NAME" }` or `{ file = "path" }`: a secret itself never stands in the file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SecretTable {
+    pub(crate) env: Option<String>,
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RunTable {
+    /// Threads that look; default: one per core.
+    pub(crate) workers: Option<usize>,
+}
+
+fn default_position_error_m() -> f32 {
+    5.0
+}
+fn default_look_every_s() -> f64 {
+    1.0
+}
+fn default_rescan_every_s() -> f64 {
+    60.0
+}
+
+/// Reads the file's text. Problems are added; what could be read is returned all the same.
+pub(crate) fn read(text: &str, problems: &mut Problems) -> PipelineFile {
+    let mut root: toml::Table = match text.parse() {
+        Ok(root) => root,
+        Err(error) => {
+            problems.error("pipeline", first_line(&error.to_string()), "TOML", "mend the syntax there; nothing else could be checked");
+            return PipelineFile::default();
+        }
+    };
+    let mut file = PipelineFile::default();
+    file.site = table(&mut root, "site", problems);
+    file.weather = table(&mut root, "weather", problems);
+    file.detectors = tables(&mut root, "detector", problems);
+    file.cameras = tables(&mut root, "camera", problems);
+    file.desk = table(&mut root, "desk", problems);
+    file.store = table(&mut root, "store", problems);
+    file.console = table(&mut root, "console", problems);
+    file.city = table(&mut root, "city", problems);
+    file.run = table(&mut root, "run", problems);
+    for key in root.keys() {
+        let known = ["site", "weather", "detector", "camera", "desk", "store", "console", "city", "run"];
+        problems.error(key, "an unknown key", format!("one of {}", known.join(", ")), nearest(key, known.into_iter()));
+    }
+    file
+}
+
+fn table<T: DeserializeOwned>(root: &mut toml::Table, key: &str, problems: &mut Problems) -> Option<T> {
+    root.remove(key).and_then(|value| section(value, key, problems))
+}
+
+fn tables<T: DeserializeOwned>(root: &mut toml::Table, key: &str, problems: &mut Problems) -> Vec<Option<T>> {
+    match root.remove(key) {
+        None => Vec::new(),
+        Some(toml::Value::Array(values)) => {
+            values.into_iter().enumerate().map(|(index, value)| section(value, &format!("{key}[{index}]"), problems)).collect()
+        }
+        Some(other) => {
+            problems.error(key, other.type_str(), format!("a list of tables, each written as [[{key}]]"), "");
+            Vec::new()
+        }
+    }
+}
+
+/// Deserialises one table; each unknown key is noted and taken out, so that one typo does not hide the next problem.
+fn section<T: DeserializeOwned>(mut value: toml::Value, place: &str, problems: &mut Problems) -> Option<T> {
+    loop {
+        let error = match serde_path_to_error::deserialize::<_, T>(value.clone()) {
+            Ok(section) => return Some(section),
+            Err(error) => error,
+        };
+        let path = error.path().to_string();
+        let message = error.into_inner().to_string();
+        let message = first_line(&message);
+        let Some((key, expected)) = unknown_field(&message) else {
+            let place = if path == "." { place.to_owned() } else { format!("{place}.{path}") };
+            problems.error(place, message, "a value of the kind the documentation gives for this key", "see pipelines/ for complete examples");
+            return None;
+        };
+        let at = if path == "." { place.to_owned() } else { format!("{place}.{path}") };
+        let at = if at.ends_with(&format!(".{key}")) || at == key { at } else { format!("{at}.{key}") };
+        problems.error(&at, "an unknown key", format!("one of {}", expected.join(", ")), nearest(&key, expected.iter().map(String::as_str)));
+        if !remove_key(&mut value, &key) {
+            return None;
+        }
+    }
+}
+
+/// Takes `key` out of the first table that has it, looking from the outside in.
+fn remove_key(value: &mut toml::Value, key: &str) -> bool {
+    match value {
+        toml::Value::Table(table) => table.remove(key).is_some() || table.iter_mut().any(|(_, inner)| remove_key(inner, key)),
+        toml::Value::Array(values) => values.iter_mut().any(|inner| remove_key(inner, key)),
+        _ => false,
+    }
+}
+
+/// The key and the list of known keys out of serde's message: ``unknown field `a`, expected one of `b`, `c` ``.
+fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
+    let rest = message.strip_prefix("unknown field `")?;
+    let (key, rest) = rest.split_once('`')?;
+    let expected = rest.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    Some((key.to_owned(), expected))
+}
+
+/// "did you mean", when a known key is near enough to be a slip of the hand.
+fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> String {
+    known
+        .map(|candidate| (strsim::jaro_winkler(key, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or(String::new(), |(_, candidate)| format!("did you mean `{candidate}`?"))
+}
+
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_named_at_once() {
+        let mut problems = Problems::default();
+        let text = r#"
+            colour = 1
+            [site]
+            nmae = "x"
+            [[camera]]
+            id = "a"
+            source = "a.mp4"
+            modality = "thermal"
+            detectors = []
+            hieght_m = 6
+            look_evry_s = 2
+            [console]
+            listen = 8460
+        "#;
+        let file = read(text, &mut problems);
+        let places: Vec<&str> = problems.0.iter().map(|problem| problem.place.as_str()).collect();
+        assert_eq!(places, ["site.nmae", "camera[0].hieght_m", "camera[0].look_evry_s", "console.listen", "colour"]);
+        assert_eq!(problems.0[1].hint, "did you mean `height_m`?");
+        assert_eq!(file.cameras[0].as_ref().map(|camera| camera.id.as_str()), Some("a"), "what could be read is kept");
+    }
+}

@@ -1,0 +1,84 @@
+//! What `run`, `demo` and `replay` build alike from a plan.
+
+use crate::config::{CityPlan, DetectorPlan, Plan};
+use patrol_city::{Outlet, OutletConfig, Signer, Site};
+use patrol_core::Modality;
+use patrol_pipeline::{Eyes, live::MakeEyes};
+use patrol_vision::{Detector, HotSpot, OnnxDetector, OnnxRuntime};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Track ids of one run; a day at 25 pictures a second with ten new tracks in each uses 2·10⁷.
+const TRACK_IDS_PER_RUN: u64 = 1_000_000_000;
+/// A city that has not answered by then is asked again.
+const CITY_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(crate) fn first_track_id(epoch: u64) -> u64 {
+    epoch.saturating_mul(TRACK_IDS_PER_RUN) + 1
+}
+
+pub(crate) fn onnx_runtime() -> anyhow::Result<Arc<OnnxRuntime>> {
+    let library = OnnxRuntime::find(Path::new("."))
+        .ok_or_else(|| anyhow::anyhow!("ONNX Runtime's library was not found; run scripts/setup, or name it in PATROL_ONNXRUNTIME"))?;
+    Ok(OnnxRuntime::load(&library)?)
+}
+
+pub(crate) fn thermal_or(modality: Modality) -> Modality {
+    if modality == Modality::Visible { Modality::Visible } else { Modality::Thermal }
+}
+
+/// How every worker makes its detectors. Loads ONNX Runtime once when any detector needs it.
+pub(crate) fn make_eyes(plan: &Plan) -> Result<MakeEyes, String> {
+    let needs_runtime = plan.detectors.iter().any(|detector| matches!(detector, DetectorPlan::Onnx { .. }));
+    let runtime = if needs_runtime { Some(onnx_runtime().map_err(|error| format!("{error:#}"))?) } else { None };
+    let detectors = plan.detectors.clone();
+    Ok(Arc::new(move || {
+        let mut made: Vec<Box<dyn Detector>> = Vec::with_capacity(detectors.len());
+        for detector in &detectors {
+            made.push(match (detector, &runtime) {
+                (DetectorPlan::HotSpot(config), _) => Box::new(HotSpot::new(config.clone())),
+                (DetectorPlan::Onnx { card, device, min_score }, Some(runtime)) => {
+                    // One thread a session: every worker has a core of its own.
+                    Box::new(OnnxDetector::open(runtime, card, *device, *min_score, 1).map_err(|error| error.to_string())?)
+                }
+                (DetectorPlan::Onnx { .. }, None) => return Err("ONNX Runtime was not loaded".to_owned()),
+            });
+        }
+        Ok(Eyes::new(made))
+    }))
+}
+
+pub(crate) fn outlet(plan: &Plan, city: &CityPlan) -> anyhow::Result<Outlet> {
+    let site = Site {
+        system_code: plan.system_code.clone(),
+        region: plan.region.clone(),
+        sensors: plan.cameras.iter().map(|camera| (camera.camera.id.clone(), camera.camera.modality)).collect(),
+    };
+    Ok(Outlet::new(OutletConfig {
+        base: city.base.clone(),
+        mapping: city.mapping.clone(),
+        signer: Signer::new(city.app_key.clone(), city.secret.clone()),
+        site,
+        media_base: city.media_base.clone(),
+        timeout: CITY_TIMEOUT,
+    })?)
+}
+
+pub(crate) struct Usage {
+    /// User and system time of this process.
+    pub(crate) cpu_s: f64,
+    pub(crate) peak_rss_mb: f64,
+}
+
+/// Read from `/proc`; zeros where there is none.
+pub(crate) fn resource_usage() -> Usage {
+    // Clock ticks a second of /proc/self/stat on every Linux that runs GStreamer (USER_HZ).
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks: f64 = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak_kb = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<f64>().ok());
+    Usage { cpu_s: ticks / TICKS_PER_SECOND, peak_rss_mb: peak_kb.unwrap_or(0.0) / 1024.0 }
+}
