@@ -1,7 +1,7 @@
 // One lead: the picture with its box, why it is here, where it is, what became of it.
 
 import { h, scene, setText } from "./dom.js";
-import { ago, alertLevel, clockTime, dateTime, decision, degrees, delivery, language, minutesStill, ms, override, posture, result, state, t } from "./words.js";
+import { ago, alertLevel, clockTime, dateTime, decision, degrees, delivery, language, minutesStill, ms, override, posture, result, ringing, state, t } from "./words.js";
 
 const PREVIEW_MS = 250;
 /** The city's crews must be on site within this time of the report (notice 001). */
@@ -95,7 +95,7 @@ function heading(lead) {
       h("div", {}, h("h2", {}, lead.camera_name), h("p", { class: "headline" }, facts), h("p", {}, times)),
       h("div", { class: "score" }, h("b", { class: "number" }, lead.score.value.toFixed(1)), h("small", {}, t("暴露评分", "exposure")), h("small", { class: "number quiet" }, lead.id)),
     ),
-    lead.ringing ? h("p", { class: "ring-line" }, h("b", { class: "bell" }, t("响铃", "ringing")), ` ${lead.ringing.why}`, lead.ringing.leader ? t("(已通知带班领导)", " (leader told)") : "") : null,
+    lead.ringing ? h("p", { class: "ring-line" }, h("b", { class: "bell" }, t("响铃", "ringing")), ` ${ringing(lead.ringing.why)}`, lead.ringing.leader ? t("(已通知带班领导)", " (leader told)") : "") : null,
   );
 }
 

@@ -1,7 +1,7 @@
 // The queue: one row per lead, best first, rows kept by id so that reordering moves them and loads nothing anew.
 
 import { arrange, h, scene, setText } from "./dom.js";
-import { ago, delivery, group, minutesStill, ms, posture, result, state, t } from "./words.js";
+import { ago, delivery, group, minutesStill, ms, posture, result, ringing, state, t } from "./words.js";
 
 const GROUPS = ["waiting", "candidate", "underway", "closed"];
 const TIERS = { A: 0, B: 1, C: 2, D: 3 };
@@ -95,7 +95,7 @@ function row(lead, page, choose) {
   setText(entry.name, lead.camera_name);
   const note = [];
   if (lead.advice.some((advice) => advice.kind === "call-120-110-first")) note.push(t("先打 120/110", "call 120/110 first"));
-  if (lead.ringing) note.push(t(`响铃:${lead.ringing.why}`, `ringing: ${lead.ringing.why}`));
+  if (lead.ringing) note.push(t(`响铃:${ringing(lead.ringing.why)}`, `ringing: ${ringing(lead.ringing.why)}`));
   if (lead.delivery === "parked") note.push(delivery("parked"));
   if (lead.state !== "REVIEW") note.push(state(lead.state));
   if (lead.case.result) note.push(result(lead.case.result));

@@ -164,3 +164,31 @@ export function translatePage(root) {
   for (const node of root.querySelectorAll("[data-aria]")) node.setAttribute("aria-label", t(...node.dataset.aria.split("|")));
   for (const node of root.querySelectorAll("[data-title]")) node.title = t(...node.dataset.title.split("|"));
 }
+
+// Stable kinds of rings, as the desk gives them.
+export const ringing = word({
+  "new-lead": ["新线索", "new lead"],
+  "tier-up": ["等级上升", "more urgent"],
+  "one-more": ["又多一人", "one more person"],
+  "one-fewer": ["少了一人", "one person fewer"],
+  "lying-now": ["现已躺倒", "lying now"],
+  "still-20-min": ["静止超过20分钟", "still past 20 min"],
+  moved: ["位置移动", "moved"],
+  unanswered: ["无人处置", "unanswered"],
+  "pushed-unreviewed": ["未经复核已上报", "pushed unreviewed"],
+  "no-case-id": ["平台未受理,请电话联系", "no case yet: phone the city"],
+  urge: ["未派遣,请督办", "not dispatched: urge"],
+  "arrive-overdue": ["超时未到场", "nobody on site in time"],
+  reopened: ["结果与画面不符,已重开", "reopened: still there"],
+  "came-back": ["判为物体,仍在", "judged an object, still there"],
+  "watch-changed": ["关注点有变化", "watched place changed"],
+  "watch-still": ["关注点久静不动", "watched person still"],
+  revisit: ["请回访", "revisit"],
+  "camera-lost": ["摄像机看不到", "camera cannot see"],
+  countersign: ["不予立案,请复签", "not accepted: countersign"],
+  returned: ["被退回,请改派", "returned: re-route"],
+  "sudden-event": ["突发事件,30分钟内电话报告", "sudden event: phone within 30 min"],
+  "delivery-parked": ["平台拒收,须人工处理", "refused by the city: act"],
+  "delivery-delayed": ["尚未送达", "not delivered yet"],
+  "delivery-unauthorised": ["密钥被拒", "key refused"],
+});

@@ -115,7 +115,7 @@ mod tests {
 
     fn rule(look_every_s: u64) -> DueRule {
         let look_every = Duration::from_secs(look_every_s);
-        DueRule::new(&Promise { look_every, look_limit: look_every * 3, rescan_every: Duration::from_secs(60) })
+        DueRule::new(&Promise { look_every, look_limit: look_every * 3, rescan_every: Duration::from_mins(1) })
     }
 
     fn longest_interval(rule: &mut DueRule, times: impl Iterator<Item = f64>) -> f64 {

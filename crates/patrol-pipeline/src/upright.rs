@@ -19,7 +19,7 @@ impl UprightHeights {
     /// A walker's box: feet at `foot_row` (part of the picture's height, 0–1), `height_px` tall.
     pub fn learn(&mut self, foot_row: f32, height_px: f32) {
         if self.bands.is_empty() {
-            self.bands = vec![Vec::with_capacity(KEPT_PER_BAND); BANDS];
+            self.bands = (0..BANDS).map(|_| Vec::with_capacity(KEPT_PER_BAND)).collect();
             self.next = vec![0; BANDS];
         }
         let band = band_of(foot_row);

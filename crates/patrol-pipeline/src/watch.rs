@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// While a decision stands, new evidence is taken this often.
-const EVIDENCE_EVERY: Duration = Duration::from_secs(60);
+const EVIDENCE_EVERY: Duration = Duration::from_mins(1);
 /// At most this many small pictures go before a decision (design §6), no closer than this.
 const PREVIEW_MAX: usize = 20;
 const PREVIEW_EVERY: Duration = Duration::from_secs(1);

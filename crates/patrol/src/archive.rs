@@ -41,7 +41,7 @@ pub(crate) fn open_desk(
 
 /// What the city answered while the desk was not there to hear it: told again at the start, it changes nothing twice.
 pub(crate) fn missed_deliveries(store: &SharedStore, now: WallTime) -> anyhow::Result<Vec<DeliveryReport>> {
-    const LOOK_BACK: Duration = Duration::from_secs(3 * 24 * 3600);
+    const LOOK_BACK: Duration = Duration::from_hours(72);
     Ok(lock(store).load_deliveries(now - LOOK_BACK)?)
 }
 
@@ -66,20 +66,18 @@ impl Archive for StoreArchive {
         } else {
             None
         };
-        let change = Change {
-            leads: &output.changed,
-            outbox: &output.outbox,
-            evidence: &output.evidence,
-            desk_state: state.as_deref(),
-            notes: &[],
-        };
+        let change =
+            Change { leads: &output.changed, outbox: &output.outbox, evidence: &output.evidence, desk_state: state.as_deref(), notes: &[] };
         let report = lock(&self.store).commit(&change).map_err(|error| ArchiveError(error.to_string()))?;
         if !output.outbox.is_empty() {
             failpoint::reached("after-commit");
         }
         if report.evidence_left_out > 0 {
             let why = report.evidence_error.unwrap_or_else(|| "磁盘空间不足".to_owned());
-            (self.on_alarm)("evidence-left-out", format!("有 {} 张证据图片未能保存:{why}。线索照常处理,请清理磁盘", report.evidence_left_out));
+            (self.on_alarm)(
+                "evidence-left-out",
+                format!("有 {} 张证据图片未能保存:{why}。线索照常处理,请清理磁盘", report.evidence_left_out),
+            );
         }
         if report.reserve_spent {
             (self.on_alarm)("disk-full", "磁盘已满,预留空间已用尽:再有新线索将无法保存,请立即清理磁盘".to_owned());

@@ -1,5 +1,11 @@
 //! `patrol`: the command. Config, composition, telemetry.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the command: results go to standard output, words to standard error"
+)]
+
 mod archive;
 mod commands;
 mod config;

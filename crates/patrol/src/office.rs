@@ -19,11 +19,14 @@ use tokio::sync::{broadcast, oneshot};
 /// Changes a slow page may be behind before it is told to load anew.
 const CHANGES_KEPT: usize = 1024;
 /// An alarm about the system rings again after this long.
-const ALARM_EVERY: Duration = Duration::from_secs(60);
+const ALARM_EVERY: Duration = Duration::from_mins(1);
 /// A look that takes longer than this is stuck.
 const LOOK_STUCK: Duration = Duration::from_secs(30);
 /// Assumed when the wind is unknown (`integration.md` §6.6).
 const UNKNOWN_WIND_KMH: f32 = 5.0;
+
+/// Whoever waits for the desk's answer.
+type Answered = oneshot::Sender<Result<(), String>>;
 
 pub(crate) struct Board {
     shown: Mutex<Shown>,
@@ -31,9 +34,9 @@ pub(crate) struct Board {
     change_id: AtomicU64,
     request_id: AtomicU64,
     /// Officers' commands that the desk has not answered yet.
-    asked: Mutex<HashMap<u64, oneshot::Sender<Result<(), String>>>>,
+    asked: Mutex<HashMap<u64, Answered>>,
     /// The city's callbacks that are not kept yet.
-    called: Mutex<HashMap<String, Vec<oneshot::Sender<Result<(), String>>>>>,
+    called: Mutex<HashMap<String, Vec<Answered>>>,
     /// When each kind of alarm last rang.
     alarmed: Mutex<HashMap<String, WallTime>>,
     store: SharedStore,
@@ -54,7 +57,13 @@ struct Shown {
 
 impl Board {
     /// `unit`: whom the viewers act for, for the log of viewings.
-    pub(crate) fn new(desk: &Desk, store: SharedStore, clock: Arc<dyn Clock>, unit: String, names: BTreeMap<String, String>) -> anyhow::Result<Arc<Self>> {
+    pub(crate) fn new(
+        desk: &Desk,
+        store: SharedStore,
+        clock: Arc<dyn Clock>,
+        unit: String,
+        names: BTreeMap<String, String>,
+    ) -> anyhow::Result<Arc<Self>> {
         let reader = lock_store(&store).reader()?;
         let leads = desk.leads().filter(|lead| is_shown(lead)).map(|lead| (lead.id.clone(), lead.clone())).collect();
         Ok(Arc::new(Self {
@@ -248,8 +257,16 @@ impl Office for Board {
         let seeing = cameras.iter().filter(|reading| reading.condition == CameraCondition::Seeing).count();
         let longest = gauge.longest_look();
         vec![
-            Check { name: "store".into(), ok: gauge.archive_ok(), detail: if gauge.archive_ok() { "writable" } else { "cannot be written" }.into() },
-            Check { name: "workers".into(), ok: longest < LOOK_STUCK, detail: format!("longest running look {:.1} s", longest.as_secs_f64()) },
+            Check {
+                name: "store".into(),
+                ok: gauge.archive_ok(),
+                detail: if gauge.archive_ok() { "writable" } else { "cannot be written" }.into(),
+            },
+            Check {
+                name: "workers".into(),
+                ok: longest < LOOK_STUCK,
+                detail: format!("longest running look {:.1} s", longest.as_secs_f64()),
+            },
             Check { name: "cameras".into(), ok: seeing > 0, detail: format!("{seeing} of {} seeing", cameras.len()) },
         ]
     }

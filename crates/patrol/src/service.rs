@@ -26,11 +26,11 @@ const REPORTS_BOUND: usize = 64;
 /// Threads for HTTP: pages, callbacks and deliveries are few.
 const HTTP_THREADS: usize = 2;
 /// The weather of the file is told again this often, well before it would count as missing (3 h).
-const WEATHER_EVERY: Duration = Duration::from_secs(3600);
+const WEATHER_EVERY: Duration = Duration::from_hours(1);
 /// How often the city is asked after a case of which nothing was heard.
-const POLL_EVERY: Duration = Duration::from_secs(60);
+const POLL_EVERY: Duration = Duration::from_mins(1);
 /// Expired evidence is looked for this often.
-const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
+const EXPIRE_EVERY: Duration = Duration::from_hours(1);
 /// Real time between two looks at the calendar.
 const HOUSE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -80,8 +80,8 @@ impl Service {
         let archive = StoreArchive::new(store.clone(), Box::new(move |kind, text| alarmed.alarm(kind, text)));
         let room = DeskRoom::new(desk, Box::new(archive));
         let workers = plan.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
-        let live =
-            Live::start(&LiveConfig { workers }, clock.clone(), cameras, make_eyes, room, on_told, on_look).map_err(anyhow::Error::msg)?;
+        let live = Live::start(&LiveConfig { workers }, clock.clone(), cameras, &make_eyes, room, on_told, on_look.as_ref())
+            .map_err(anyhow::Error::msg)?;
         board.connect(live.gauge(), live.events());
         for report in missed {
             board.send(DeskEvent::Delivery(report));
@@ -108,7 +108,13 @@ impl Service {
     }
 
     /// Tells the file's weather before it counts as old, and deletes what has expired.
-    fn keep_house(&mut self, weather: Option<Weather>, clock: Arc<dyn Clock>, store: SharedStore, stopped: watch::Receiver<bool>) -> anyhow::Result<()> {
+    fn keep_house(
+        &mut self,
+        weather: Option<Weather>,
+        clock: Arc<dyn Clock>,
+        store: SharedStore,
+        stopped: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
         let board = self.board.clone();
         let thread = Builder::new().name("house".into()).spawn(move || {
             let (mut told, mut expired): (Option<WallTime>, Option<WallTime>) = (None, None);
@@ -122,7 +128,10 @@ impl Service {
                     expired = Some(now);
                     match lock(&store).expire(now) {
                         Ok(report) if report.not_deleted == 0 => tracing::debug!(?report, "expired evidence deleted"),
-                        Ok(report) => board.alarm("evidence-not-deleted", format!("有 {} 张到期图片未能删除:{}", report.not_deleted, report.error.unwrap_or_default())),
+                        Ok(report) => board.alarm(
+                            "evidence-not-deleted",
+                            format!("有 {} 张到期图片未能删除:{}", report.not_deleted, report.error.unwrap_or_default()),
+                        ),
                         Err(error) => board.alarm("evidence-not-deleted", format!("到期图片未能清理:{error}")),
                     }
                 }
@@ -133,7 +142,13 @@ impl Service {
         Ok(())
     }
 
-    fn open_console(&mut self, plan: &Plan, listener: TcpListener, clock: Arc<dyn Clock>, stopped: watch::Receiver<bool>) -> anyhow::Result<()> {
+    fn open_console(
+        &mut self,
+        plan: &Plan,
+        listener: TcpListener,
+        clock: Arc<dyn Clock>,
+        stopped: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
         let config = ConsoleConfig { listen: listener.local_addr()?, site_name: plan.site_name.clone(), now: clock };
         let office = self.board.clone();
         self.tasks.push(self.runtime.spawn(async move {

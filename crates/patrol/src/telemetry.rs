@@ -14,6 +14,8 @@ pub(crate) fn start_logging() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
+type Reading = fn(&CameraReading) -> f64;
+
 /// The whole text of `/metrics`.
 pub(crate) fn metrics(cameras: &[CameraReading], leads: &[Lead], outbox: &OutboxCounts) -> String {
     let mut text = String::new();
@@ -23,7 +25,7 @@ pub(crate) fn metrics(cameras: &[CameraReading], leads: &[Lead], outbox: &Outbox
             sample(&mut text, "patrol_looks_total", &[("camera", reading.camera.id.as_str()), ("outcome", outcome.name())], count as f64);
         }
     }
-    let gauges: [(&str, &str, fn(&CameraReading) -> f64); 5] = [
+    let gauges: [(&str, &str, Reading); 5] = [
         ("patrol_blind_interval_seconds", "Now minus capture of the newest picture examined or unchanged.", |r| r.blind.as_secs_f64()),
         ("patrol_blind_interval_max_seconds", "The longest blind interval since the start.", |r| r.max_blind.as_secs_f64()),
         ("patrol_unexamined_interval_seconds", "Now minus capture of the newest picture examined.", |r| r.unexamined.as_secs_f64()),

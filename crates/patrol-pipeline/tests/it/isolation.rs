@@ -1,10 +1,10 @@
 //! The running system: one camera's trouble is its own.
 
-use crate::world::{BrightBoxes, SIZE, START, Tape, camera, picture};
+use crate::world::{BrightBoxes, START, Tape, camera, picture};
 use patrol_core::outcome::FailureKind;
 use patrol_core::{Clock, Detection, Outcome, Picture, ScaledClock};
 use patrol_leads::{Desk, DeskConfig};
-use patrol_pipeline::live::{Live, LiveCamera, LiveConfig, OpenSource};
+use patrol_pipeline::live::{Live, LiveCamera, LiveConfig, MakeEyes, OpenSource};
 use patrol_pipeline::{DeskRoom, Eyes, MemoryArchive, Offer, PictureSource};
 use patrol_vision::{DetectContext, Detector, VisionError};
 use std::sync::Arc;
@@ -18,10 +18,10 @@ impl Detector for Fragile {
         assert!(picture.row(0, 0)[0] < 200, "a detector that breaks off, on purpose");
         BrightBoxes.detect(picture, context, out)
     }
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "fragile"
     }
-    fn model_sha256(&self) -> &str {
+    fn model_sha256(&self) -> &'static str {
         ""
     }
 }
@@ -41,7 +41,6 @@ fn marked(seconds: f64) -> Tape {
 
 #[test]
 fn a_detector_that_breaks_and_a_source_that_never_opens_disturb_nobody() {
-    assert!(SIZE.width > 4);
     let clock: Arc<dyn Clock> = Arc::new(ScaledClock::new(START, 20.0));
     let boxed = |tape: Tape| -> Result<Box<dyn PictureSource>, String> { Ok(Box::new(tape)) };
     let cameras = vec![
@@ -51,8 +50,8 @@ fn a_detector_that_breaks_and_a_source_that_never_opens_disturb_nobody() {
     ];
     let desk = Desk::new(DeskConfig::default(), cameras.iter().map(|live| live.camera.clone()).collect());
     let room = DeskRoom::new(desk, Box::new(MemoryArchive));
-    let make_eyes = Arc::new(|| Ok(Eyes::new(vec![Box::new(Fragile) as Box<dyn Detector>])));
-    let live = Live::start(&LiveConfig { workers: 2 }, clock, cameras, make_eyes, room, Box::new(|_| {}), None).expect("started");
+    let make_eyes: MakeEyes = Arc::new(|| Ok(Eyes::new(vec![Box::new(Fragile) as Box<dyn Detector>])));
+    let live = Live::start(&LiveConfig { workers: 2 }, clock, cameras, &make_eyes, room, Box::new(|_| {}), None).expect("started");
     let gauge = live.gauge();
     // Twenty scene seconds at twenty times real time; the bound is a hundred times that.
     for _ in 0..2000 {

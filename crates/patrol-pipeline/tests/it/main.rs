@@ -1,5 +1,7 @@
 //! The path of a look over tiny pictures with known truth: a bright rectangle is a person.
 
+#![allow(clippy::expect_used, reason = "helpers of tests")]
+
 mod accounts;
 mod isolation;
 mod one_person_one_lead;

@@ -21,7 +21,7 @@ pub(crate) fn camera(id: &str, look_every_s: f64) -> Camera {
         name: id.to_owned(),
         code: None,
         modality: Modality::Thermal,
-        promise: Promise { look_every, look_limit: look_every * 3, rescan_every: Duration::from_secs(60) },
+        promise: Promise { look_every, look_limit: look_every * 3, rescan_every: Duration::from_mins(1) },
         position: None,
         view: None,
         address: None,
@@ -103,10 +103,10 @@ impl Detector for BrightBoxes {
         }
         Ok(())
     }
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "bright-boxes"
     }
-    fn model_sha256(&self) -> &str {
+    fn model_sha256(&self) -> &'static str {
         ""
     }
 }

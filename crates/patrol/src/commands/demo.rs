@@ -73,7 +73,11 @@ struct Report {
 
 impl Report {
     fn all_is_well(&self) -> bool {
-        self.missed.is_empty() && self.extra.is_empty() && self.duplicates.is_empty() && self.delivered == self.confirmed && self.people_down > 0
+        self.missed.is_empty()
+            && self.extra.is_empty()
+            && self.duplicates.is_empty()
+            && self.delivered == self.confirmed
+            && self.people_down > 0
     }
 }
 
@@ -92,10 +96,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let known = plan.cameras.iter().map(|camera| camera.camera.clone()).collect();
     let (desk, store, epoch) = open_desk(&folder.path().join("store"), clock.clone(), plan.desk.clone(), known)?;
     let cameras = live_cameras(&plan, &scene, epoch);
-    let make_eyes = if args.blind { Arc::new(|| Ok(Eyes::new(vec![Box::new(Blind)]))) } else { system::make_eyes(&plan).map_err(anyhow::Error::msg)? };
+    let make_eyes = if args.blind {
+        Arc::new(|| Ok(Eyes::new(vec![Box::new(Blind)])))
+    } else {
+        system::make_eyes(&plan).map_err(anyhow::Error::msg)?
+    };
     let service = Service::start(Parts { plan: &plan, clock: clock.clone(), cameras, make_eyes, desk, store, on_look: None })?;
     if let Some(address) = service.console {
-        eprintln!("线上巡屏演示 / demo: http://{address}/  ({} s, scene time runs {SPEED} × as fast; --seconds N for longer)", args.seconds);
+        eprintln!(
+            "线上巡屏演示 / demo: http://{address}/  ({} s, scene time runs {SPEED} × as fast; --seconds N for longer)",
+            args.seconds
+        );
     }
 
     let officer = Officer::start(service.board.clone(), clock.clone())?;
@@ -187,10 +198,10 @@ impl Detector for Blind {
     fn detect(&mut self, _: &Picture, _: &DetectContext<'_>, _: &mut Vec<Detection>) -> Result<(), VisionError> {
         Ok(())
     }
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "blind"
     }
-    fn model_sha256(&self) -> &str {
+    fn model_sha256(&self) -> &'static str {
         ""
     }
 }
@@ -229,8 +240,7 @@ impl Officer {
     fn finish(self, board: &Arc<Board>, clock: &Arc<dyn Clock>) {
         let until = clock.monotonic() + DRAIN.mul_f64(SPEED);
         let unfinished = |board: &Board| {
-            board.shown_leads().iter().any(|lead| lead.state == LeadState::Review && lead.review.is_none())
-                || board.outbox_waiting() > 0
+            board.shown_leads().iter().any(|lead| lead.state == LeadState::Review && lead.review.is_none()) || board.outbox_waiting() > 0
         };
         while clock.monotonic() < until && unfinished(board) {
             std::thread::park_timeout(OFFICER_LOOKS);
@@ -271,7 +281,8 @@ impl MockCity {
         let Some(out) = child.stdout.take() else { bail!("the mock city has no output") };
         let mut line = String::new();
         BufReader::new(out).read_line(&mut line)?;
-        let address = line.trim().rsplit("//").next().unwrap_or_default().parse().with_context(|| format!("the mock city said {line:?}"))?;
+        let address =
+            line.trim().rsplit("//").next().unwrap_or_default().parse().with_context(|| format!("the mock city said {line:?}"))?;
         Ok(Self { child, address, log })
     }
 
@@ -283,7 +294,10 @@ impl MockCity {
         let mut taken = BTreeSet::new();
         for line in text.lines() {
             let attempt: serde_json::Value = serde_json::from_str(line)?;
-            if attempt["status"] == 200 && attempt["case_id"].is_string() && let Some(id) = attempt["event_id"].as_str() {
+            if attempt["status"] == 200
+                && attempt["case_id"].is_string()
+                && let Some(id) = attempt["event_id"].as_str()
+            {
                 taken.insert(id.to_owned());
             }
         }

@@ -6,7 +6,9 @@ use crate::sources::FileSource;
 use crate::system;
 use anyhow::{Context as _, bail};
 use patrol_core::desk::{CameraCondition, CameraReport, CaseCallback, OfficerCommand};
-use patrol_core::{CameraId, Clock as _, ManualClock, Outcome, Picture, Posture, SystemClock, Track, TrackId, TrackStage, WallTime, Weather};
+use patrol_core::{
+    CameraId, Clock as _, ManualClock, Outcome, Picture, Posture, SystemClock, Track, TrackId, TrackStage, WallTime, Weather,
+};
 use patrol_leads::{Desk, DeskEvent, DeskOutput};
 use patrol_pipeline::{CameraWatch, DeskRoom, MemoryArchive, ReplayCamera, ReplaySummary, TimedEvent};
 use serde::{Deserialize, Serialize};
@@ -70,7 +72,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (desk, archive, first_track_id): (Desk, Box<dyn patrol_pipeline::Archive>, u64) = match &args.store {
         Some(dir) => {
             let (desk, store, epoch) = open_desk(dir, Arc::new(ManualClock::new(start)), plan.desk.clone(), known)?;
-            (desk, Box::new(StoreArchive::new(store, Box::new(|kind, text| tracing::error!(kind, text, "alarm")))), system::first_track_id(epoch))
+            (
+                desk,
+                Box::new(StoreArchive::new(store, Box::new(|kind, text| tracing::error!(kind, text, "alarm")))),
+                system::first_track_id(epoch),
+            )
         }
         None => (Desk::new(plan.desk.clone(), known), Box::new(MemoryArchive), system::first_track_id(0)),
     };
@@ -107,7 +113,12 @@ fn override_feeds(plan: &mut Plan, feeds: &[String]) -> anyhow::Result<()> {
     for camera in &plan.cameras {
         if let Err(error) = camera.source.metadata() {
             let id = &camera.camera.id;
-            problems.error(format!("camera {id}"), format!("{}: {error}", camera.source.display()), "recorded pictures", format!("give them with --feed {id}=PATH"));
+            problems.error(
+                format!("camera {id}"),
+                format!("{}: {error}", camera.source.display()),
+                "recorded pictures",
+                format!("give them with --feed {id}=PATH"),
+            );
         }
     }
     if problems.0.is_empty() { Ok(()) } else { Err(problems.into()) }
@@ -117,7 +128,8 @@ pub(crate) fn parse_time(text: &str) -> anyhow::Result<WallTime> {
     if let Ok(seconds) = text.parse::<i64>() {
         return Ok(WallTime::from_unix_secs(seconds));
     }
-    let stamp: jiff::Timestamp = text.parse().with_context(|| format!("{text:?} is no time; want 2026-01-05T02:00:00+08:00 or Unix seconds"))?;
+    let stamp: jiff::Timestamp =
+        text.parse().with_context(|| format!("{text:?} is no time; want 2026-01-05T02:00:00+08:00 or Unix seconds"))?;
     Ok(WallTime(i64::try_from(stamp.as_nanosecond())?))
 }
 
@@ -131,7 +143,12 @@ fn timed_events(args: &Args, plan: &Plan, start: WallTime) -> anyhow::Result<Vec
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             match serde_json::from_str::<EventLine>(line).map_err(|error| error.to_string()).and_then(|line| line.timed(start)) {
                 Ok(event) => events.push(event),
-                Err(why) => problems.error(format!("{}:{}", path.display(), number + 1), why, "t_s and one of weather, officer, callback, camera_lost, camera_back", ""),
+                Err(why) => problems.error(
+                    format!("{}:{}", path.display(), number + 1),
+                    why,
+                    "t_s and one of weather, officer, callback, camera_lost, camera_back",
+                    "",
+                ),
             }
         }
     }
@@ -165,7 +182,9 @@ impl EventLine {
             Self { weather: None, officer: None, callback: Some(callback), camera_lost: None, camera_back: None, .. } => {
                 DeskEvent::Callback(callback)
             }
-            Self { weather: None, officer: None, callback: None, camera_lost: Some(id), camera_back: None, .. } => camera(id, CameraCondition::Lost),
+            Self { weather: None, officer: None, callback: None, camera_lost: Some(id), camera_back: None, .. } => {
+                camera(id, CameraCondition::Lost)
+            }
             Self { weather: None, officer: None, callback: None, camera_lost: None, camera_back: Some(id), .. } => {
                 camera(id, CameraCondition::Seeing)
             }

@@ -81,7 +81,8 @@ fn look_log(path: &Path) -> anyhow::Result<OnLook> {
     Ok(Arc::new(move |look: &LookRecord| {
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(open) = file.as_mut() else { return };
-        let line = format!("{},{},{},{},{}", look.camera, seconds(look.captured), seconds(look.start), seconds(look.end), look.outcome.name());
+        let line =
+            format!("{},{},{},{},{}", look.camera, seconds(look.captured), seconds(look.start), seconds(look.end), look.outcome.name());
         if let Err(error) = writeln!(open, "{line}") {
             tracing::error!(%error, "the log of looks ends here");
             *file = None;

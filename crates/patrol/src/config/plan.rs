@@ -61,7 +61,12 @@ impl Plan {
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) => {
-                problems.error(path.display().to_string(), error.to_string(), "a pipeline file", "give the path of a .toml file or of its folder");
+                problems.error(
+                    path.display().to_string(),
+                    error.to_string(),
+                    "a pipeline file",
+                    "give the path of a .toml file or of its folder",
+                );
                 return Err(problems);
             }
         };
@@ -140,13 +145,13 @@ fn detectors(
                 }
                 DetectorPlan::HotSpot(table.hot_spot.unwrap_or_default())
             }
-            "onnx" => match onnx_plan(&table, &place, folder, problems) {
-                Some(plan) => plan,
-                None => {
+            "onnx" => {
+                let Some(plan) = onnx_plan(&table, &place, folder, problems) else {
                     names.insert(table.name, usize::MAX);
                     continue;
-                }
-            },
+                };
+                plan
+            }
             other => {
                 problems.error(format!("{place}.kind"), format!("{other:?}"), "\"onnx\" or \"hot-spot\"", "");
                 names.insert(table.name, usize::MAX);
@@ -174,7 +179,12 @@ fn onnx_plan(table: &DetectorTable, place: &str, folder: &Path, problems: &mut P
         problems.error(format!("{place}.min_score"), score.to_string(), "a score between 0 and 1", "");
     }
     let Some(model) = &table.model else {
-        problems.error(format!("{place}.model"), "nothing", "the name of a folder under models/, or the path of a card", "`patrol models list` shows what is there");
+        problems.error(
+            format!("{place}.model"),
+            "nothing",
+            "the name of a folder under models/, or the path of a card",
+            "`patrol models list` shows what is there",
+        );
         return None;
     };
     let card = crate::models::find(model, folder).and_then(|card| ModelCard::load(&card).map_err(|error| error.to_string()));
@@ -198,7 +208,12 @@ fn cameras(tables: Vec<Option<CameraTable>>, folder: &Path, names: &BTreeMap<Str
         let Some(table) = table else { continue };
         let place = format!("camera[{index}]");
         if table.id.is_empty() || !table.id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) || table.id.starts_with('.') {
-            problems.error(format!("{place}.id"), format!("{:?}", table.id), "letters, digits, '-', '_' and '.'", "files are named after it");
+            problems.error(
+                format!("{place}.id"),
+                format!("{:?}", table.id),
+                "letters, digits, '-', '_' and '.'",
+                "files are named after it",
+            );
         }
         if plans.iter().any(|plan| plan.camera.id.as_str() == table.id) {
             problems.error(format!("{place}.id"), format!("{:?} for the second time", table.id), "an id of its own", "");
@@ -267,7 +282,9 @@ fn camera(table: &CameraTable, place: &str, problems: &mut Problems) -> Camera {
     };
     let view = match (table.height_m, table.tilt_deg, table.hfov_deg) {
         (Some(height_m), Some(tilt_deg), Some(hfov_deg)) => {
-            for (key, value, range) in [("height_m", height_m, 0.5..=1000.0), ("tilt_deg", tilt_deg, 0.0..=90.0), ("hfov_deg", hfov_deg, 1.0..=170.0)] {
+            for (key, value, range) in
+                [("height_m", height_m, 0.5..=1000.0), ("tilt_deg", tilt_deg, 0.0..=90.0), ("hfov_deg", hfov_deg, 1.0..=170.0)]
+            {
                 if !range.contains(&value) {
                     problems.error(format!("{place}.{key}"), value.to_string(), format!("{} to {}", range.start(), range.end()), "");
                 }
@@ -276,13 +293,23 @@ fn camera(table: &CameraTable, place: &str, problems: &mut Problems) -> Camera {
         }
         (None, None, None) => None,
         _ => {
-            problems.error(format!("{place}.height_m, tilt_deg, hfov_deg"), "only some of them", "all three, or none", "without them sizes are learnt from walkers");
+            problems.error(
+                format!("{place}.height_m, tilt_deg, hfov_deg"),
+                "only some of them",
+                "all three, or none",
+                "without them sizes are learnt from walkers",
+            );
             None
         }
     };
     let limit_s = table.look_limit_s.unwrap_or(table.look_every_s * 3.0);
     if !(0.0..=3600.0).contains(&table.look_every_s) || !(table.look_every_s..=86400.0).contains(&limit_s) {
-        problems.error(format!("{place}.look_every_s, look_limit_s"), format!("{}, {limit_s}", table.look_every_s), "0 ≤ look_every_s ≤ 3600 ≤ look_limit_s", "");
+        problems.error(
+            format!("{place}.look_every_s, look_limit_s"),
+            format!("{}, {limit_s}", table.look_every_s),
+            "0 ≤ look_every_s ≤ 3600 ≤ look_limit_s",
+            "",
+        );
     }
     if !(1.0..=120.0).contains(&table.rescan_every_s) {
         problems.error(format!("{place}.rescan_every_s"), table.rescan_every_s.to_string(), "1 to 120 seconds", "");
@@ -293,7 +320,11 @@ fn camera(table: &CameraTable, place: &str, problems: &mut Problems) -> Camera {
         name: if table.name.is_empty() { table.id.clone() } else { table.name.clone() },
         code: table.code.clone(),
         modality: table.modality,
-        promise: Promise { look_every: seconds(table.look_every_s), look_limit: seconds(limit_s), rescan_every: seconds(table.rescan_every_s) },
+        promise: Promise {
+            look_every: seconds(table.look_every_s),
+            look_limit: seconds(limit_s),
+            rescan_every: seconds(table.rescan_every_s),
+        },
         position,
         view,
         address: table.address.clone(),
@@ -340,7 +371,12 @@ fn console_address(listen: &str, problems: &mut Problems) -> Option<SocketAddr> 
     match listen.parse::<SocketAddr>() {
         Ok(address) if address.ip().is_loopback() => Some(address),
         Ok(_) => {
-            problems.error("console.listen", listen, "a loopback address such as 127.0.0.1:8460", "until there are accounts the console is for this machine only; use an SSH tunnel");
+            problems.error(
+                "console.listen",
+                listen,
+                "a loopback address such as 127.0.0.1:8460",
+                "until there are accounts the console is for this machine only; use an SSH tunnel",
+            );
             None
         }
         Err(error) => {
@@ -379,7 +415,14 @@ fn city_plan(table: CityTable, folder: &Path, problems: &mut Problems) -> Option
             None
         }
     };
-    Some(CityPlan { base: table.base, mapping: mapping?, app_key: table.app_key, secret: secret?, callback_listen, media_base: table.media_base })
+    Some(CityPlan {
+        base: table.base,
+        mapping: mapping?,
+        app_key: table.app_key,
+        secret: secret?,
+        callback_listen,
+        media_base: table.media_base,
+    })
 }
 
 fn resolve_secret(table: &SecretTable, folder: &Path, problems: &mut Problems) -> Option<Secret> {
@@ -387,14 +430,24 @@ fn resolve_secret(table: &SecretTable, folder: &Path, problems: &mut Problems) -
         (Some(name), None) => SecretRef::Env(name.clone()),
         (None, Some(file)) => SecretRef::File(folder.join(file)),
         _ => {
-            problems.error("city.secret", "neither or both of env and file", "{ env = \"NAME\" } or { file = \"path\" }", "a secret never stands in the file itself");
+            problems.error(
+                "city.secret",
+                "neither or both of env and file",
+                "{ env = \"NAME\" } or { file = \"path\" }",
+                "a secret never stands in the file itself",
+            );
             return None;
         }
     };
     match reference.resolve() {
         Ok(secret) => Some(secret),
         Err(error) => {
-            problems.error("city.secret", error.to_string(), "a secret that can be read", "set the variable or create the file, readable by this user only");
+            problems.error(
+                "city.secret",
+                error.to_string(),
+                "a secret that can be read",
+                "set the variable or create the file, readable by this user only",
+            );
             None
         }
     }

@@ -30,7 +30,13 @@ impl Problems {
     pub(crate) fn error(&mut self, place: impl Into<String>, found: impl Into<String>, wanted: impl Into<String>, hint: impl Into<String>) {
         self.push(place.into(), found.into(), wanted.into(), hint.into(), false);
     }
-    pub(crate) fn warning(&mut self, place: impl Into<String>, found: impl Into<String>, wanted: impl Into<String>, hint: impl Into<String>) {
+    pub(crate) fn warning(
+        &mut self,
+        place: impl Into<String>,
+        found: impl Into<String>,
+        wanted: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         self.push(place.into(), found.into(), wanted.into(), hint.into(), true);
     }
     fn push(&mut self, place: String, found: String, wanted: String, hint: String, warning: bool) {

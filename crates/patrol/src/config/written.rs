@@ -175,16 +175,17 @@ pub(crate) fn read(text: &str, problems: &mut Problems) -> PipelineFile {
             return PipelineFile::default();
         }
     };
-    let mut file = PipelineFile::default();
-    file.site = table(&mut root, "site", problems);
-    file.weather = table(&mut root, "weather", problems);
-    file.detectors = tables(&mut root, "detector", problems);
-    file.cameras = tables(&mut root, "camera", problems);
-    file.desk = table(&mut root, "desk", problems);
-    file.store = table(&mut root, "store", problems);
-    file.console = table(&mut root, "console", problems);
-    file.city = table(&mut root, "city", problems);
-    file.run = table(&mut root, "run", problems);
+    let file = PipelineFile {
+        site: table(&mut root, "site", problems),
+        weather: table(&mut root, "weather", problems),
+        detectors: tables(&mut root, "detector", problems),
+        cameras: tables(&mut root, "camera", problems),
+        desk: table(&mut root, "desk", problems),
+        store: table(&mut root, "store", problems),
+        console: table(&mut root, "console", problems),
+        city: table(&mut root, "city", problems),
+        run: table(&mut root, "run", problems),
+    };
     for key in root.keys() {
         let known = ["site", "weather", "detector", "camera", "desk", "store", "console", "city", "run"];
         problems.error(key, "an unknown key", format!("one of {}", known.join(", ")), nearest(key, known.into_iter()));
@@ -221,12 +222,22 @@ fn section<T: DeserializeOwned>(mut value: toml::Value, place: &str, problems: &
         let message = first_line(&message);
         let Some((key, expected)) = unknown_field(&message) else {
             let place = if path == "." { place.to_owned() } else { format!("{place}.{path}") };
-            problems.error(place, message, "a value of the kind the documentation gives for this key", "see pipelines/ for complete examples");
+            problems.error(
+                place,
+                message,
+                "a value of the kind the documentation gives for this key",
+                "see pipelines/ for complete examples",
+            );
             return None;
         };
         let at = if path == "." { place.to_owned() } else { format!("{place}.{path}") };
         let at = if at.ends_with(&format!(".{key}")) || at == key { at } else { format!("{at}.{key}") };
-        problems.error(&at, "an unknown key", format!("one of {}", expected.join(", ")), nearest(&key, expected.iter().map(String::as_str)));
+        problems.error(
+            &at,
+            "an unknown key",
+            format!("one of {}", expected.join(", ")),
+            nearest(&key, expected.iter().map(String::as_str)),
+        );
         if !remove_key(&mut value, &key) {
             return None;
         }

@@ -6,6 +6,7 @@
 use crate::http::{free_address, request};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -73,10 +74,12 @@ impl World {
         let (console, city, callbacks) = (free_address(), free_address(), free_address());
         std::fs::write(scene.join("mapping.toml"), "crs = \"both\"\n[class]\nbig = \"05\"\nsmall = \"99\"\n").expect("written");
         let mut pipeline = std::fs::read_to_string(scene.join("pipeline.toml")).expect("a pipeline");
-        pipeline.push_str(&format!(
+        write!(
+            pipeline,
             "\n[store]\ndir = \"store\"\n[console]\nlisten = \"{console}\"\n[city]\nbase = \"http://{city}\"\nmapping = \"mapping.toml\"\n\
              app_key = \"k\"\nsecret = {{ env = \"PATROL_CITY_SECRET\" }}\ncallback_listen = \"{callbacks}\"\n"
-        ));
+        )
+        .expect("written");
         std::fs::write(scene.join("pipeline.toml"), pipeline).expect("written");
         Self { folder, console, city, callbacks, seen: BTreeSet::new() }
     }
@@ -108,6 +111,7 @@ impl World {
     }
 
     /// Plays the officer for `time`: notes every lead on the page and confirms what waits. Ends early when the patrol has died.
+    #[expect(clippy::disallowed_methods, reason = "a deadline for real processes")]
     fn officer(&mut self, patrol: &mut Running, time: Duration, done: impl Fn(&[Value]) -> bool) {
         let until = Instant::now() + time;
         while Instant::now() < until && patrol.0.try_wait().expect("a child").is_none() {
@@ -150,7 +154,6 @@ fn cases(log: &Path) -> (BTreeMap<String, BTreeSet<String>>, usize) {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a deadline for real processes")]
 fn nothing_is_lost_or_doubled_by_kill_9() {
     let mut world = World::new();
     let kills = std::env::var("PATROL_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
@@ -174,7 +177,8 @@ fn nothing_is_lost_or_doubled_by_kill_9() {
 
     let _city = world.start_city();
     let mut patrol = world.start_patrol(None);
-    let settled = |leads: &[Value]| leads.len() >= 3 && leads.iter().all(|lead| lead["delivery"] == "delivered" && lead["state"] != "REVIEW");
+    let settled =
+        |leads: &[Value]| leads.len() >= 3 && leads.iter().all(|lead| lead["delivery"] == "delivered" && lead["state"] != "REVIEW");
     world.officer(&mut patrol, Duration::from_secs(45), settled);
     let (_, list) = request("GET", world.console, "/api/v1/leads", None).expect("the console answers");
     let mut there = BTreeSet::new();

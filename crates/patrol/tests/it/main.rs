@@ -1,5 +1,7 @@
 //! Behaviour across crates, and the rules of the house.
 
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "helpers of tests")]
+
 mod house;
 mod http;
 mod kill;

@@ -55,9 +55,11 @@ fn replay(source: &Path, folder: &Path) -> (Vec<Value>, Vec<Value>, String) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let read = |name: &str| std::fs::read_to_string(out.join(name)).expect("a result");
     let lines = |name: &str| read(name).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let mut evidence: Vec<_> = std::fs::read_dir(out.join("evidence")).expect("a folder").map(|entry| entry.expect("an entry").file_name()).collect();
+    let mut evidence: Vec<_> =
+        std::fs::read_dir(out.join("evidence")).expect("a folder").map(|entry| entry.expect("an entry").file_name()).collect();
     evidence.sort();
-    let all = format!("{}{}{}{}{evidence:?}", read("leads.jsonl"), read("sightings.jsonl"), read("summary.json"), read("tracks/street.txt"));
+    let all =
+        format!("{}{}{}{}{evidence:?}", read("leads.jsonl"), read("sightings.jsonl"), read("summary.json"), read("tracks/street.txt"));
     (lines("leads.jsonl"), lines("sightings.jsonl"), all)
 }
 
@@ -102,7 +104,9 @@ fn frames(path: &Path, step: u64) -> Vec<(f64, image::RgbImage)> {
     let mut frames = Vec::new();
     loop {
         match feed.next().expect("readable") {
-            FeedEvent::Picture { picture, .. } if picture.sequence % step == 0 => frames.push((picture.media_time.as_secs_f64(), rgb(&picture))),
+            FeedEvent::Picture { picture, .. } if picture.sequence % step == 0 => {
+                frames.push((picture.media_time.as_secs_f64(), rgb(&picture)));
+            }
             FeedEvent::Picture { .. } | FeedEvent::Undecodable { .. } => {}
             FeedEvent::End => return frames,
         }
@@ -125,7 +129,9 @@ fn composite(videos: &Path, out: &Path) {
     };
     // The person stands in the middle of the picture; shadows at its edge are left out.
     let columns = person.width() * 2 / 5..person.width() * 18 / 25;
-    for (number, (t_s, mut frame)) in frames(&videos.join("car-detection.mp4"), 1).into_iter().enumerate().filter(|(number, _)| number % 5 < 2) {
+    for (number, (t_s, mut frame)) in
+        frames(&videos.join("car-detection.mp4"), 1).into_iter().enumerate().filter(|(number, _)| number % 5 < 2)
+    {
         if t_s >= 20.0 {
             for x in columns.clone().step_by(2) {
                 for y in (0..person.height()).step_by(2) {

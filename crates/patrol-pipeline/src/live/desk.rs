@@ -1,0 +1,84 @@
+//! The desk's thread: written before told.
+
+use super::floor::{STOP_CHECK, Shared, lock};
+use super::{OnTold, Told};
+use crate::desk_room::DeskRoom;
+use crate::look::WeatherNow;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use patrol_leads::DeskEvent;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// The desk considers once a second of scene time, and at once when a person or the city speaks.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The desk's thread: one tick a second, at once when a person or the city speaks; written before told.
+pub(super) fn run_desk(shared: &Shared, mut room: DeskRoom, arrived: &Receiver<DeskEvent>, mut on_told: OnTold) {
+    let mut next_tick = shared.clock.monotonic() + TICK;
+    let mut ending = false;
+    while !ending {
+        let left = shared.clock.real_wait(next_tick.saturating_sub(shared.clock.monotonic()));
+        let mut batch = Vec::new();
+        match arrived.recv_timeout(left.min(STOP_CHECK)) {
+            Ok(event) => batch.push(event),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => ending = true,
+        }
+        ending |= shared.desk_stopping.load(Ordering::SeqCst);
+        let mut urgent = ending || batch.iter().any(is_urgent);
+        // Sightings wait for the tick, together; whoever speaks is heard at once, with all that came before.
+        while !urgent && shared.clock.monotonic() < next_tick {
+            let left = shared.clock.real_wait(next_tick.saturating_sub(shared.clock.monotonic()));
+            match arrived.recv_timeout(left.min(STOP_CHECK)) {
+                Ok(event) => {
+                    urgent = is_urgent(&event);
+                    batch.push(event);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => urgent = true,
+            }
+            urgent |= shared.desk_stopping.load(Ordering::SeqCst);
+        }
+        batch.extend(arrived.try_iter());
+        if shared.clock.monotonic() >= next_tick {
+            next_tick = shared.clock.monotonic() + TICK;
+        }
+        if !consider(shared, &mut room, batch, &mut on_told) {
+            return;
+        }
+    }
+}
+
+/// Considers one batch; while it cannot be written, nothing new is considered. `false` when all stops before that.
+fn consider(shared: &Shared, room: &mut DeskRoom, batch: Vec<DeskEvent>, on_told: &mut OnTold) -> bool {
+    let now = shared.clock.now();
+    let id_of = |event: &DeskEvent| match event {
+        DeskEvent::Callback(callback) => Some(callback.callback_id.clone()),
+        _ => None,
+    };
+    let callbacks: Vec<String> = batch.iter().filter_map(id_of).collect();
+    let mut written = room.consider(now, batch);
+    let output = loop {
+        match written {
+            Ok(output) => break output,
+            Err(error) => {
+                shared.archive_ok.store(false, Ordering::Relaxed);
+                tracing::error!(%error, "nothing new is shown until it is written");
+                if !shared.wait(Duration::from_secs(1)) {
+                    return false;
+                }
+                written = room.write_again();
+            }
+        }
+    };
+    shared.archive_ok.store(true, Ordering::Relaxed);
+    let (weather, assumed) = room.desk.weather();
+    *lock(&shared.weather) = WeatherNow { weather, assumed };
+    on_told(&Told { now, output: &output, desk: &room.desk, callbacks: &callbacks });
+    true
+}
+
+/// People and the city are not kept waiting for the tick.
+fn is_urgent(event: &DeskEvent) -> bool {
+    !matches!(event, DeskEvent::Sighting(_) | DeskEvent::Absence(_) | DeskEvent::Tick)
+}

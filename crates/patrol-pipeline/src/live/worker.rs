@@ -1,0 +1,88 @@
+//! A worker: takes the most overdue camera, looks, puts it back.
+
+use super::floor::{STOP_CHECK, Shared, lock};
+use super::{LookRecord, MakeEyes, OnLook};
+use crate::eyes::Eyes;
+use crate::look::look;
+use crate::slot::Waiting;
+use crate::watch::CameraWatch;
+use crossbeam_channel::Sender;
+use patrol_core::desk::CameraCondition;
+use patrol_core::outcome::FailureKind;
+use patrol_core::{Outcome, WallTime};
+use patrol_leads::DeskEvent;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+pub(super) struct Worker {
+    pub(super) index: usize,
+    pub(super) shared: Arc<Shared>,
+    pub(super) events: Sender<DeskEvent>,
+    pub(super) make_eyes: MakeEyes,
+    pub(super) on_look: Option<OnLook>,
+}
+
+impl Worker {
+    pub(super) fn run(self, mut eyes: Eyes) {
+        let mut events = Vec::new();
+        while let Some((index, mut watch, waiting)) = self.next() {
+            let clock = &self.shared.clock;
+            let start = clock.now();
+            self.shared.busy_since_ms[self.index].store(clock.monotonic().as_millis() as u64 + 1, Ordering::Relaxed);
+            let weather = *lock(&self.shared.weather);
+            let looked = catch_unwind(AssertUnwindSafe(|| look(&waiting, &mut watch, &mut eyes, &weather, &mut events)));
+            let outcome = looked.unwrap_or_else(|_| {
+                tracing::error!(camera = %watch.camera.id, "a look broke off; the camera's tracks start anew");
+                events.clear();
+                *watch = watch.renewed();
+                if let Ok(fresh) = (self.make_eyes)() {
+                    eyes = fresh;
+                }
+                Outcome::Failed(FailureKind::Panicked)
+            });
+            for event in events.drain(..) {
+                // The desk outlives the workers; it is gone only when the process ends.
+                if self.events.send(event).is_err() {
+                    return;
+                }
+            }
+            let end = clock.now();
+            let camera = watch.camera.id.clone();
+            self.put_back(index, watch, &waiting, outcome, end);
+            self.shared.busy_since_ms[self.index].store(0, Ordering::Relaxed);
+            if let Some(on_look) = &self.on_look {
+                on_look(&LookRecord { camera, captured: waiting.picture.captured.at, start, end, outcome });
+            }
+        }
+    }
+
+    fn next(&self) -> Option<(usize, Box<CameraWatch>, Waiting)> {
+        let mut floor = lock(&self.shared.floor);
+        loop {
+            if let Some(picked) = floor.pick() {
+                return Some(picked);
+            }
+            if self.shared.stopping() {
+                return None;
+            }
+            floor = self.shared.ready.wait_timeout(floor, STOP_CHECK).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn put_back(&self, index: usize, watch: Box<CameraWatch>, waiting: &Waiting, outcome: Outcome, now: WallTime) {
+        let mut floor = lock(&self.shared.floor);
+        let station = &mut floor.stations[index];
+        station.account.ends(waiting.picture.captured.at, now, outcome);
+        station.inferences = watch.inferences;
+        station.condition = match watch.cannot_see() {
+            Some(why) => CameraCondition::CannotSee { why },
+            None => CameraCondition::Seeing,
+        };
+        if watch.last_error.is_some() {
+            station.last_error.clone_from(&watch.last_error);
+        }
+        station.watch = Some(watch);
+        floor.queue(index);
+    }
+}
