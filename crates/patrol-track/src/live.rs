@@ -1,0 +1,199 @@
+//! One track between two looks.
+
+use crate::filter::BoxFilter;
+use crate::stillness::Stillness;
+use patrol_core::view::UPRIGHT_HEIGHT_M;
+use patrol_core::{Detection, MediaTime, PictureSize, PixelBox, Track, TrackId, TrackStage};
+use std::time::Duration;
+
+/// Confirmed by so many hits in the last [`CONFIRM_WINDOW`] looks: a false alarm seldom comes three times to one place.
+const CONFIRM_WINDOW: u32 = 5;
+/// Tentative and missed so often in a row: it was a false alarm.
+const TENTATIVE_MISSES_MAX: u32 = 3;
+/// Nearer to the edge than this part of the picture's side, or than half a step, is at the edge.
+const EDGE_PART: f32 = 0.02;
+/// Slower than this towards the edge is not walking out, m/s.
+const WALK_OUT_M_S: f32 = 0.3;
+/// A corrected box that still fits the detection no better than this was expected wrongly.
+const SURPRISE_IOU: f32 = 0.8;
+/// Less of the box than this inside the picture is outside.
+const OUTSIDE_PART: f32 = 0.5;
+/// How long after his last look a walker may have crossed the edge, seconds.
+const WALK_OUT_AHEAD_S: f32 = 0.6;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Live {
+    pub(crate) track: Track,
+    pub(crate) filter: BoxFilter,
+    pub(crate) stillness: Stillness,
+    /// Pixels per metre at the box.
+    pub(crate) px_per_m: f32,
+    /// One bit a look since birth, the newest lowest.
+    window: u32,
+    /// Looks missed in a row.
+    pub(crate) missed: u32,
+    /// Seconds since it was last matched, as of the look that is being made.
+    pub(crate) unseen_s: f32,
+    /// Smoothed box and velocity (px/s) when it was last matched.
+    pub(crate) last_box: PixelBox,
+    last_velocity: (f32, f32),
+    /// Seconds between the two looks in which it was last matched, or 0.
+    last_step_s: f32,
+    /// Since when it has lain inside another track.
+    pub(crate) inside_since: Option<MediaTime>,
+}
+
+impl Live {
+    pub(crate) fn new(id: TrackId, at: MediaTime, detection: &Detection, known_px_per_m: Option<f32>) -> Self {
+        let bbox = detection.bbox;
+        let px_per_m = px_per_m(known_px_per_m, &bbox);
+        let filter = BoxFilter::new(&bbox, px_per_m);
+        let mut stillness = Stillness::new();
+        stillness.see(at, &bbox, px_per_m);
+        Self {
+            track: Track {
+                id,
+                stage: TrackStage::Tentative,
+                bbox: filter.bbox(),
+                score: detection.score,
+                score_mean: detection.score,
+                source: detection.source,
+                resolved: detection.resolved,
+                blob: detection.blob,
+                first_seen: at,
+                last_seen: at,
+                hits: 1,
+                looks: 1,
+                still_since: None,
+                speed_px_s: 0.0,
+                entered_at: bbox.centre(),
+            },
+            filter,
+            stillness,
+            px_per_m,
+            window: 1,
+            missed: 0,
+            unseen_s: 0.0,
+            last_box: filter.bbox(),
+            last_velocity: (0.0, 0.0),
+            last_step_s: 0.0,
+            inside_since: None,
+        }
+    }
+
+    pub(crate) fn is_tentative(&self) -> bool {
+        self.track.stage == TrackStage::Tentative
+    }
+
+    pub(crate) fn is_still(&self) -> bool {
+        self.track.still_since.is_some()
+    }
+
+    /// How long it has been still, seconds.
+    pub(crate) fn still_s(&self, at: MediaTime) -> f64 {
+        self.track.still_since.map_or(0.0, |since| at.seconds_since(since))
+    }
+
+    /// How long it had been still when it was last seen.
+    pub(crate) fn still_before_lost(&self) -> Duration {
+        self.track.still_since.map_or(Duration::ZERO, |since| self.track.last_seen.since(since))
+    }
+
+    /// It is expected where it was last seen, at no known speed. How it moved then is still remembered.
+    pub(crate) fn stop(&mut self) {
+        self.filter.stop_at(&self.last_box, self.px_per_m);
+    }
+
+    /// Nothing is known any more of how it moved.
+    pub(crate) fn restart_motion(&mut self) {
+        self.stop();
+        self.stillness.restart();
+        self.track.still_since = None;
+        self.last_velocity = (0.0, 0.0);
+    }
+
+    pub(crate) fn hit(&mut self, at: MediaTime, detection: &Detection, known_px_per_m: Option<f32>, confirm_hits: u32) {
+        self.filter.correct(&detection.bbox);
+        if self.filter.bbox().iou(&detection.bbox) < SURPRISE_IOU {
+            // Found again after a turn or from behind something: what is seen counts for more than what was expected.
+            self.filter.correct(&detection.bbox);
+        }
+        let bbox = self.filter.bbox();
+        self.px_per_m = px_per_m(known_px_per_m, &bbox);
+        self.stillness.see(at, &detection.bbox, self.px_per_m);
+        self.window = self.window << 1 | 1;
+        self.missed = 0;
+        self.last_step_s = at.seconds_since(self.track.last_seen) as f32;
+        self.last_box = bbox;
+        self.last_velocity = self.filter.velocity();
+        let track = &mut self.track;
+        track.looks += 1;
+        track.hits += 1;
+        track.score = detection.score;
+        track.score_mean += (detection.score - track.score_mean) / track.hits as f32;
+        track.source = detection.source;
+        track.resolved = detection.resolved;
+        track.blob = detection.blob;
+        track.last_seen = at;
+        track.still_since = self.stillness.since();
+        let recent = (self.window & ((1 << CONFIRM_WINDOW) - 1)).count_ones();
+        if track.stage == TrackStage::Lost || (recent >= confirm_hits && self.inside_since.is_none()) {
+            track.stage = TrackStage::Confirmed;
+        }
+        self.show();
+    }
+
+    pub(crate) fn miss(&mut self) {
+        self.window <<= 1;
+        self.missed += 1;
+        self.track.looks += 1;
+        if self.track.stage == TrackStage::Confirmed {
+            self.track.stage = TrackStage::Lost;
+        }
+        self.show();
+    }
+
+    fn show(&mut self) {
+        let (vx, vy) = self.filter.velocity();
+        self.track.speed_px_s = vx.hypot(vy);
+        self.track.bbox = self.filter.bbox();
+    }
+
+    /// In how many of the last looks, at most 16, it was matched: 0–1.
+    pub(crate) fn recent_hit_part(&self) -> f32 {
+        let looks = self.track.looks.min(16);
+        (self.window & ((1 << looks) - 1)).count_ones() as f32 / looks as f32
+    }
+
+    /// Whether a tentative track has been missed too often to be anything.
+    pub(crate) fn is_false_alarm(&self) -> bool {
+        let recent = (self.window & ((1 << CONFIRM_WINDOW) - 1)).count_ones();
+        self.is_tentative() && (self.missed >= TENTATIVE_MISSES_MAX || (self.track.looks >= CONFIRM_WINDOW && recent < 2))
+    }
+
+    /// Whether it walked out and is by now expected outside the picture for the most part: who comes in there next is somebody else.
+    pub(crate) fn is_outside(&self, size: PictureSize) -> bool {
+        let bbox = &self.track.bbox;
+        self.walked_out(size) && bbox.clipped(size).area() < OUTSIDE_PART * bbox.area()
+    }
+
+    /// Whether it last moved towards the picture's edge and was about to cross it.
+    pub(crate) fn walked_out(&self, size: PictureSize) -> bool {
+        if self.is_still() {
+            return false;
+        }
+        let (vx, vy) = self.last_velocity;
+        let ahead = self.last_step_s.clamp(0.1, WALK_OUT_AHEAD_S);
+        let (w, h) = (size.width as f32, size.height as f32);
+        let walking = WALK_OUT_M_S * self.px_per_m;
+        let b = &self.last_box;
+        let crosses = |out_speed: f32, room: f32, side: f32| out_speed >= walking && room - out_speed * ahead <= EDGE_PART * side;
+        crosses(-vx, b.x, w) || crosses(vx, w - b.right(), w) || crosses(-vy, b.y, h) || crosses(vy, h - b.bottom(), h)
+    }
+}
+
+/// Pixels per metre at a box: as the camera's view says, else as if the long side were a person's height. For one who sits the guess is small, and
+/// the drift that counts as motion with it.
+pub(crate) fn px_per_m(known: Option<f32>, bbox: &PixelBox) -> f32 {
+    known.filter(|scale| scale.is_finite() && *scale > 0.0).unwrap_or_else(|| bbox.w.max(bbox.h) / UPRIGHT_HEIGHT_M).clamp(0.5, 1e4)
+}

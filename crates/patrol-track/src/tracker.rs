@@ -1,0 +1,358 @@
+//! A look from beginning to end: which track goes on, which is lost, which begins and which has ended.
+//!
+//! Sure detections are paired with all tracks first, unsure ones with what is left of the confirmed ones (ByteTrack: Zhang et al., ECCV 2022);
+//! what is left of the sure ones begins new tracks.
+
+use crate::assignment::Solver;
+use crate::association::{UNPAIRED_COST, cost, part_inside, setting_off_cost, unsure_cost};
+use crate::live::Live;
+use patrol_core::{Detection, MediaTime, PictureSize, PixelBox, Track, TrackId, TrackStage};
+use std::time::Duration;
+
+/// What a tracker may be told; the rest are constants of nature or of geometry and stand where they are used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrackerConfig {
+    /// Detections of at least this score, 0–1, begin and continue tracks. The lowest score at which our detectors are run by default.
+    pub high_score: f32,
+    /// Detections of at least this score continue a confirmed track at its place. ByteTrack's 0.1.
+    pub low_score: f32,
+    /// Hits in the last five looks that confirm a track.
+    pub confirm_hits: u32,
+    /// After a longer gap between looks no speed is carried: only the place associates. A walker's speed is no longer his after so long.
+    pub carry_velocity_max: Duration,
+    /// How long a moving track is kept without being seen. As long as its speed is worth something.
+    pub keep_moving: Duration,
+    /// How long a track that was still is kept without being seen, at most: he keeps his clock behind a parked van.
+    pub keep_still: Duration,
+    /// It is kept so many times as long as it was still before: one who waited for a moment is not waited for long.
+    pub keep_still_factor: f32,
+    /// A track that was still is kept at least so many looks, however rare they are.
+    pub keep_still_looks: u32,
+    /// A tentative track with more than this part inside a confirmed one is not confirmed: one person flickering in two boxes.
+    pub inside_part: f32,
+}
+
+impl Default for TrackerConfig {
+    fn default() -> Self {
+        Self {
+            high_score: 0.3,
+            low_score: 0.1,
+            confirm_hits: 3,
+            carry_velocity_max: Duration::from_secs(2),
+            keep_moving: Duration::from_secs(2),
+            keep_still: Duration::from_mins(1),
+            keep_still_factor: 3.0,
+            keep_still_looks: 3,
+            inside_part: 0.8,
+        }
+    }
+}
+
+/// A confirmed track that is no longer kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndedTrack {
+    pub track: Track,
+    /// It last moved towards the picture's edge and was about to cross it. False also when its speed was not known.
+    pub walked_out: bool,
+    /// It was one person's second box; this is the track that goes on.
+    pub merged_into: Option<TrackId>,
+}
+
+/// Overlap of two confirmed tracks that is one person with two boxes.
+const SAME_IOU: f32 = 0.7;
+/// How long a confirmed track may lie inside another before it is taken for its second box.
+const SECOND_BOX_AFTER: Duration = Duration::from_secs(4);
+/// Seen less often than this, the inner one flickers; a second person behind the first is seen steadily.
+const SECOND_BOX_HIT_PART: f32 = 0.5;
+/// Still for so long it is somebody who lies there, whoever stands before him: never taken for a second box.
+const OWN_PLACE_S: f64 = 20.0;
+/// A track still for so long does not set off between two looks and become a walker.
+const SET_OFF_STILL_MAX_S: f64 = 60.0;
+/// A box larger than so many pictures, or as far outside, is no box.
+const BOX_MAX_PICTURES: f32 = 2.0;
+const SIDE_MIN_PX: f32 = 0.5;
+
+/// The tracks of one camera.
+#[derive(Debug)]
+pub struct Tracker {
+    config: TrackerConfig,
+    next_id: u64,
+    /// Time of the last look.
+    now: Option<MediaTime>,
+    restarted: bool,
+    /// Ordered by id.
+    live: Vec<Live>,
+    shown: Vec<Track>,
+    ended: Vec<EndedTrack>,
+    scratch: Scratch,
+}
+
+/// Buffers kept from look to look.
+#[derive(Debug, Default)]
+struct Scratch {
+    solver: Solver,
+    costs: Vec<f32>,
+    rows: Vec<usize>,
+    high: Vec<usize>,
+    low: Vec<usize>,
+    /// Detection of each track.
+    pair: Vec<Option<usize>>,
+}
+
+impl Tracker {
+    /// `first_id`: number of the first track, above all that this camera ever gave.
+    pub fn new(config: TrackerConfig, first_id: u64) -> Self {
+        Self {
+            config,
+            next_id: first_id,
+            now: None,
+            restarted: false,
+            live: Vec::new(),
+            shown: Vec::new(),
+            ended: Vec::new(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Number of the next new track.
+    pub fn next_id(&self) -> u64 {
+        self.next_id
+    }
+
+    /// Tracks that ended in the last update. Tentative ones end without a word.
+    pub fn ended(&self) -> &[EndedTrack] {
+        &self.ended
+    }
+
+    /// Time jumped or the scene changed at once: stillness and velocities restart, and only the place associates in the next look.
+    pub fn restart_motion(&mut self) {
+        self.restarted = true;
+        for live in &mut self.live {
+            live.restart_motion();
+        }
+    }
+
+    /// One look at `at`. Gives all live tracks after it, ordered by id.
+    ///
+    /// `pixels_per_metre` gives the scale at a box when the camera's view is known; otherwise the long side of a box is taken for 1.7 m.
+    /// Boxes that are not finite, smaller than half a pixel, or absurdly large or far outside a picture of `size` are passed over. A time
+    /// before that of the last look counts as a jump ([`Self::restart_motion`]).
+    pub fn update(
+        &mut self,
+        at: MediaTime,
+        size: PictureSize,
+        detections: &[Detection],
+        pixels_per_metre: &dyn Fn(&PixelBox) -> Option<f32>,
+    ) -> &[Track] {
+        self.ended.clear();
+        let (dt, place_only) = self.pass_time(at);
+        self.sort_by_score(size, detections);
+        self.scratch.pair.clear();
+        self.scratch.pair.resize(self.live.len(), None);
+        self.pair_sure(detections, place_only);
+        if !place_only {
+            self.pair_setting_off(at, detections, dt);
+        }
+        self.pair_unsure(detections);
+        self.settle(at, detections, pixels_per_metre);
+        self.begin(at, detections, pixels_per_metre);
+        self.watch_second_boxes(at);
+        self.retire(at, size);
+        self.shown.clear();
+        self.shown.extend(self.live.iter().map(|live| live.track.clone()));
+        &self.shown
+    }
+
+    /// Moves every track on to `at`. Gives the seconds passed and whether only the place associates.
+    fn pass_time(&mut self, at: MediaTime) -> (f32, bool) {
+        if self.now.is_some_and(|now| at < now) {
+            self.restart_motion();
+            for Live { track, .. } in &mut self.live {
+                track.first_seen = track.first_seen.min(at);
+                track.last_seen = track.last_seen.min(at);
+            }
+        }
+        let passed = self.now.map_or(Duration::ZERO, |now| at.since(now));
+        self.now = Some(at);
+        let place_only = std::mem::take(&mut self.restarted) || passed > self.config.carry_velocity_max;
+        let dt = passed.as_secs_f32();
+        for live in &mut self.live {
+            live.unseen_s = at.seconds_since(live.track.last_seen) as f32;
+            if place_only || at.since(live.track.last_seen) > self.config.carry_velocity_max {
+                live.stop();
+            } else {
+                let hidden_at_his_place = live.is_still() && live.missed > 0;
+                live.filter.predict(dt, live.px_per_m, hidden_at_his_place);
+            }
+        }
+        (dt, place_only)
+    }
+
+    fn sort_by_score(&mut self, size: PictureSize, detections: &[Detection]) {
+        let Scratch { high, low, .. } = &mut self.scratch;
+        high.clear();
+        low.clear();
+        for (index, detection) in detections.iter().enumerate() {
+            if !is_box(&detection.bbox, size) {
+                continue;
+            }
+            if detection.score >= self.config.high_score {
+                high.push(index);
+            } else if detection.score >= self.config.low_score {
+                low.push(index);
+            }
+        }
+    }
+
+    fn pair_sure(&mut self, detections: &[Detection], place_only: bool) {
+        let Self { live, scratch, .. } = self;
+        scratch.rows.clear();
+        scratch.rows.extend(0..live.len());
+        scratch.pair_rows(true, |row, column| cost(&live[row], &detections[column], place_only));
+    }
+
+    /// Somebody who stood still walks on: at two looks a second he no longer overlaps his place.
+    fn pair_setting_off(&mut self, at: MediaTime, detections: &[Detection], dt: f32) {
+        let Self { live, scratch, .. } = self;
+        scratch.rows.clear();
+        for (index, live) in live.iter().enumerate() {
+            let free = scratch.pair[index].is_none();
+            if free && live.is_still() && !live.is_tentative() && live.missed == 0 && live.still_s(at) < SET_OFF_STILL_MAX_S {
+                scratch.rows.push(index);
+            }
+        }
+        scratch.pair_rows(true, |row, column| setting_off_cost(&live[row], &detections[column], dt));
+    }
+
+    fn pair_unsure(&mut self, detections: &[Detection]) {
+        let Self { live, scratch, .. } = self;
+        scratch.rows.clear();
+        for (index, live) in live.iter().enumerate() {
+            if scratch.pair[index].is_none() && !live.is_tentative() {
+                scratch.rows.push(index);
+            }
+        }
+        scratch.pair_rows(false, |row, column| unsure_cost(&live[row], &detections[column]));
+    }
+
+    fn settle(&mut self, at: MediaTime, detections: &[Detection], pixels_per_metre: &dyn Fn(&PixelBox) -> Option<f32>) {
+        for (live, pair) in self.live.iter_mut().zip(&self.scratch.pair) {
+            match pair {
+                Some(index) => {
+                    let detection = &detections[*index];
+                    live.hit(at, detection, pixels_per_metre(&detection.bbox), self.config.confirm_hits);
+                }
+                None => live.miss(),
+            }
+        }
+    }
+
+    /// What is left of the sure detections begins new tracks, unless it is a second box of a track that was just seen.
+    fn begin(&mut self, at: MediaTime, detections: &[Detection], pixels_per_metre: &dyn Fn(&PixelBox) -> Option<f32>) {
+        for &index in &self.scratch.high {
+            let detection = &detections[index];
+            let second = self.live.iter().any(|live| {
+                live.track.stage == TrackStage::Confirmed && part_inside(&detection.bbox, &live.track.bbox) > self.config.inside_part
+            });
+            if !second {
+                self.live.push(Live::new(TrackId(self.next_id), at, detection, pixels_per_metre(&detection.bbox)));
+                self.next_id += 1;
+            }
+        }
+    }
+
+    /// Notes which tracks lie inside another that was just seen, and ends those that are its second box.
+    fn watch_second_boxes(&mut self, at: MediaTime) {
+        let mut index = 0;
+        while index < self.live.len() {
+            let inner = &self.live[index];
+            let around = self
+                .live
+                .iter()
+                .enumerate()
+                .find(|(other, outer)| *other != index && outer.missed == 0 && self.holds(outer, *other, inner, index));
+            let Some((_, outer)) = around else {
+                self.live[index].inside_since = None;
+                index += 1;
+                continue;
+            };
+            let outer_id = outer.track.id;
+            let same = outer.track.bbox.iou(&inner.track.bbox) > SAME_IOU;
+            let since = inner.inside_since.unwrap_or(at);
+            let flickers = same || inner.recent_hit_part() < SECOND_BOX_HIT_PART;
+            let second_box = !inner.is_tentative() && flickers && inner.still_s(at) < OWN_PLACE_S && at.since(since) >= SECOND_BOX_AFTER;
+            if second_box {
+                let ended = self.live.remove(index);
+                self.ended.push(EndedTrack { track: ended.track, walked_out: false, merged_into: Some(outer_id) });
+            } else {
+                self.live[index].inside_since = Some(since);
+                index += 1;
+            }
+        }
+    }
+
+    /// Whether `inner` may be the second box of `outer`: it lies inside it, or the two are as good as equal and `outer` is the elder.
+    fn holds(&self, outer: &Live, outer_index: usize, inner: &Live, inner_index: usize) -> bool {
+        let (o, i) = (&outer.track.bbox, &inner.track.bbox);
+        let elder = outer_index < inner_index;
+        if o.iou(i) > SAME_IOU { elder } else { i.area() < o.area() && part_inside(i, o) > self.config.inside_part }
+    }
+
+    fn retire(&mut self, at: MediaTime, size: PictureSize) {
+        let Self { live, ended, config, .. } = self;
+        live.retain(|live| {
+            if live.missed == 0 {
+                return true;
+            }
+            if live.is_tentative() {
+                return !live.is_false_alarm();
+            }
+            let unseen = at.since(live.track.last_seen);
+            let keep = if live.is_still() {
+                let still = live.still_before_lost().mul_f32(config.keep_still_factor);
+                unseen <= still.max(config.keep_moving).min(config.keep_still) || live.missed < config.keep_still_looks
+            } else {
+                unseen <= config.keep_moving && !live.is_outside(size)
+            };
+            if !keep {
+                ended.push(EndedTrack { track: live.track.clone(), walked_out: live.walked_out(size), merged_into: None });
+            }
+            keep
+        });
+    }
+}
+
+impl Scratch {
+    /// Pairs the tracks of `rows` with the sure or unsure detections that are left, and takes those out.
+    fn pair_rows(&mut self, sure: bool, cost: impl Fn(usize, usize) -> f32) {
+        let Self { solver, costs, rows, high, low, pair } = self;
+        let columns = if sure { high } else { low };
+        if rows.is_empty() || columns.is_empty() {
+            return;
+        }
+        costs.clear();
+        for &row in rows.iter() {
+            // A pair that is dearer than none is given the price of none, so that it is no reason to break a good one.
+            costs.extend(columns.iter().map(|&column| cost(row, column).min(UNPAIRED_COST)));
+        }
+        let width = columns.len();
+        for (r, column) in solver.solve(costs, rows.len(), width).iter().enumerate() {
+            if let Some(c) = column
+                && costs[r * width + c] < UNPAIRED_COST
+            {
+                pair[rows[r]] = Some(columns[*c]);
+            }
+        }
+        columns.retain(|column| !pair.contains(&Some(*column)));
+    }
+}
+
+/// Whether a detector's box can be one of a picture of `size`.
+fn is_box(bbox: &PixelBox, size: PictureSize) -> bool {
+    let (w, h) = (size.width.max(1) as f32 * BOX_MAX_PICTURES, size.height.max(1) as f32 * BOX_MAX_PICTURES);
+    bbox.is_finite()
+        && (SIDE_MIN_PX..=w).contains(&bbox.w)
+        && (SIDE_MIN_PX..=h).contains(&bbox.h)
+        && (-w..=w).contains(&bbox.x)
+        && (-h..=h).contains(&bbox.y)
+}

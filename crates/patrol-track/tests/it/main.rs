@@ -1,0 +1,84 @@
+//! A tracker watched from outside, in scenes of a few people. Boxes are as a camera at 30 px/m sees them unless said otherwise.
+
+mod gaps;
+mod passing;
+mod second_boxes;
+mod sound;
+mod still;
+
+use patrol_core::{Detection, DetectionSource, MediaTime, PictureSize, PixelBox, Track, TrackStage};
+use patrol_track::{EndedTrack, Tracker, TrackerConfig};
+
+const SIZE: PictureSize = PictureSize::new(1280, 720);
+
+fn seen(bbox: PixelBox) -> Detection {
+    Detection { bbox, score: 0.8, source: DetectionSource::Network, resolved: true, blob: None }
+}
+
+fn standing(x: f32, y: f32) -> PixelBox {
+    PixelBox::new(x, y, 18.0, 51.0)
+}
+
+fn lying(x: f32, y: f32) -> PixelBox {
+    PixelBox::new(x, y, 51.0, 20.0)
+}
+
+/// A repeatable number in 0–1.
+fn chance(look: i64, salt: i64) -> f32 {
+    let mut z = (look.wrapping_mul(1_000_003).wrapping_add(salt) as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((z ^ (z >> 31)) >> 40) as f32 / (1_u64 << 24) as f32
+}
+
+/// Edges off by up to `px`.
+fn jittered(bbox: PixelBox, px: f32, look: i64, salt: i64) -> PixelBox {
+    let off = |k: i64| (2.0 * chance(look, salt * 8 + k) - 1.0) * px;
+    PixelBox::from_corners(bbox.x + off(0), bbox.y + off(1), bbox.right() + off(2), bbox.bottom() + off(3))
+}
+
+/// What a tracker said after each look.
+struct Watched {
+    looks: Vec<(f64, Vec<Track>)>,
+    ended: Vec<EndedTrack>,
+}
+
+/// Looks at the scene at `fps` from `from_s` to `to_s`.
+fn watch(fps: f64, (from_s, to_s): (f64, f64), scene: impl Fn(f64, i64) -> Vec<PixelBox>) -> Watched {
+    let mut tracker = Tracker::new(TrackerConfig::default(), 1);
+    let mut watched = Watched { looks: Vec::new(), ended: Vec::new() };
+    watch_on(&mut tracker, &mut watched, fps, (from_s, to_s), scene);
+    watched
+}
+
+fn watch_on(tracker: &mut Tracker, watched: &mut Watched, fps: f64, (from_s, to_s): (f64, f64), scene: impl Fn(f64, i64) -> Vec<PixelBox>) {
+    for look in 0..((to_s - from_s) * fps).round() as i64 {
+        let t = from_s + look as f64 / fps;
+        let detections: Vec<Detection> = scene(t, look).into_iter().map(seen).collect();
+        let tracks = tracker.update(MediaTime::from_secs_f64(t), SIZE, &detections, &|_| Some(30.0)).to_vec();
+        watched.ended.extend_from_slice(tracker.ended());
+        watched.looks.push((t, tracks));
+    }
+}
+
+impl Watched {
+    /// Ids of all tracks that were ever confirmed, in order.
+    fn confirmed_ids(&self) -> Vec<u64> {
+        let mut ids: Vec<u64> =
+            self.looks.iter().flat_map(|(_, tracks)| tracks).filter(|t| t.stage == TrackStage::Confirmed).map(|t| t.id.0).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+    /// The confirmed track whose box overlaps `bbox` best in the look nearest to `t`.
+    fn at(&self, t: f64, bbox: PixelBox) -> Option<&Track> {
+        let (_, tracks) = self.looks.iter().min_by(|a, b| (a.0 - t).abs().total_cmp(&(b.0 - t).abs()))?;
+        tracks
+            .iter()
+            .filter(|track| track.stage == TrackStage::Confirmed && track.bbox.iou(&bbox) > 0.3)
+            .max_by(|a, b| a.bbox.iou(&bbox).total_cmp(&b.bbox.iou(&bbox)))
+    }
+    fn id_at(&self, t: f64, bbox: PixelBox) -> u64 {
+        self.at(t, bbox).unwrap_or_else(|| panic!("no confirmed track at {t} s near {bbox:?}")).id.0
+    }
+}
