@@ -2,6 +2,7 @@
 
 use crate::filter::BoxFilter;
 use crate::stillness::Stillness;
+use crate::tracker::SET_OFF_STILL_MAX_S;
 use patrol_core::view::UPRIGHT_HEIGHT_M;
 use patrol_core::{Detection, MediaTime, PictureSize, PixelBox, Track, TrackId, TrackStage};
 use std::time::Duration;
@@ -147,6 +148,10 @@ impl Live {
         self.window <<= 1;
         self.missed += 1;
         self.track.looks += 1;
+        if self.missed == 1 && self.still_before_lost().as_secs_f64() < SET_OFF_STILL_MAX_S {
+            self.stillness.vanish(self.track.last_seen, self.px_per_m);
+            self.track.still_since = self.stillness.since();
+        }
         if self.track.stage == TrackStage::Confirmed {
             self.track.stage = TrackStage::Lost;
         }

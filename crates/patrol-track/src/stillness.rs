@@ -94,6 +94,15 @@ impl Stillness {
         }
     }
 
+    /// It is no longer seen. Whoever was last seen off his place has set off; if he was only half hidden, the return restores his rest.
+    pub(crate) fn vanish(&mut self, at: MediaTime, px_per_m: f32) {
+        if let Some(rest) = self.rest
+            && self.backwards().next().is_some_and(|newest| !same_place(&newest.bbox, &rest.bbox, px_per_m))
+        {
+            self.leave(at, rest);
+        }
+    }
+
     fn newest_start(&self) -> Option<MediaTime> {
         (self.len > 0).then(|| self.bins[self.newest].start)
     }

@@ -67,7 +67,7 @@ const SECOND_BOX_HIT_PART: f32 = 0.5;
 /// Still for so long it is somebody who lies there, whoever stands before him: never taken for a second box.
 const OWN_PLACE_S: f64 = 20.0;
 /// A track still for so long does not set off between two looks and become a walker.
-const SET_OFF_STILL_MAX_S: f64 = 60.0;
+pub(crate) const SET_OFF_STILL_MAX_S: f64 = 60.0;
 /// A box larger than so many pictures, or as far outside, is no box.
 const BOX_MAX_PICTURES: f32 = 2.0;
 const SIDE_MIN_PX: f32 = 0.5;

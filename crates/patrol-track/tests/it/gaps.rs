@@ -84,3 +84,23 @@ fn time_that_goes_back_is_a_jump_and_no_harm() {
     }
     assert_eq!(tracker.update(MediaTime::from_secs_f64(5.6), SIZE, &[], &|_| None)[0].stage, TrackStage::Lost);
 }
+
+/// Seen in a real video: people who come one by one to the same table, five seconds apart, were one track with the stillness of all.
+#[test]
+fn who_leaves_is_not_who_comes_next_to_the_same_place() {
+    let place = standing(600.0, 400.0);
+    let scene = |t: f64, look: i64| {
+        let setting_off = |x: f32| jittered(standing(x, 400.0), 1.0, look, 1);
+        match t {
+            t if t < 12.0 => vec![jittered(place, 1.0, look, 1)],
+            t if t < 12.4 => vec![setting_off(604.0)],
+            t if t < 12.8 => vec![setting_off(613.0)],
+            t if t < 17.6 => vec![],
+            _ => vec![jittered(place, 1.0, look, 1)],
+        }
+    };
+    let watched = watch(2.5, (0.0, 30.0), scene);
+    assert_ne!(watched.id_at(11.6, place), watched.id_at(25.0, place));
+    let next = watched.at(29.0, place).unwrap();
+    assert!(next.still_since.is_some_and(|since| since.as_secs_f64() > 17.0), "{:?}", next.still_since);
+}
