@@ -44,6 +44,11 @@ impl Eyes {
         Ok(which.len() as u64)
     }
 
+    /// Whether any of the detectors `which` is a model.
+    pub fn has_network(&self, which: &[usize]) -> bool {
+        which.iter().any(|&index| !self.detectors[index].model_sha256().is_empty())
+    }
+
     /// Names of the detectors `which`, and the hash of the first model among them.
     pub fn describe(&self, which: &[usize]) -> (String, String) {
         let names: Vec<&str> = which.iter().map(|&index| self.detectors[index].name()).collect();

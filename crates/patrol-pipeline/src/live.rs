@@ -80,6 +80,8 @@ pub struct CameraReading {
     pub max_blind: Duration,
     pub tally: Tally,
     pub inferences: u64,
+    /// Warm things that never moved and are not told: lamps, bonnets.
+    pub fixtures: u32,
     pub last_error: Option<String>,
 }
 
@@ -117,6 +119,7 @@ impl Live {
                 condition: CameraCondition::Lost,
                 ended: false,
                 inferences: 0,
+                fixtures: 0,
                 last_error: None,
                 camera: live.camera,
             });
@@ -211,6 +214,7 @@ impl LiveGauge {
                     max_blind: station.account.blind.max_blind().max(blind),
                     tally: station.account.tally.clone(),
                     inferences: station.inferences,
+                    fixtures: station.fixtures,
                     last_error: station.last_error.clone(),
                 }
             })

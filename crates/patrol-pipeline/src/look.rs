@@ -63,8 +63,13 @@ pub fn look(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather
 /// Makes a sighting of every confirmed track, with evidence where a decision may fall. `true` beside it: tell at once.
 fn assess(picture: &Picture, watch: &mut CameraWatch, eyes: &Eyes, weather: &WeatherNow) -> Vec<(Sighting, bool)> {
     let mut told = Vec::new();
+    watch.fixtures = 0;
     for index in 0..watch.tracks.len() {
         if watch.tracks[index].stage != TrackStage::Confirmed {
+            continue;
+        }
+        if watch.is_fixture(&watch.tracks[index], eyes) {
+            watch.fixtures += 1;
             continue;
         }
         let mut sighting = watch.sighting(index, picture);

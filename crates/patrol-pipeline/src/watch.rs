@@ -35,6 +35,8 @@ pub struct CameraWatch {
     pub detectors: Vec<usize>,
     pub inferences: u64,
     pub last_error: Option<String>,
+    /// Warm things that never moved and were not told in the last look.
+    pub fixtures: u32,
     pub(crate) guard: UsabilityGuard,
     pub(crate) detections: Vec<Detection>,
     /// All live tracks after the last look.
@@ -55,6 +57,24 @@ struct TrackMemory {
     told_posture: Option<Posture>,
     told_tier: Option<Tier>,
     evidence: Option<(MediaTime, Posture, Tier)>,
+    /// It has been a body's length away from where it was first seen.
+    moved: bool,
+    /// Looks in which a detector took it for a person, less those in which only a person could tell.
+    resolved_votes: i32,
+}
+
+impl TrackMemory {
+    fn new() -> Self {
+        Self {
+            filter: PostureFilter::new(),
+            posture: Posture::Unknown,
+            told_posture: None,
+            told_tier: None,
+            evidence: None,
+            moved: false,
+            resolved_votes: 0,
+        }
+    }
 }
 
 impl CameraWatch {
@@ -65,6 +85,7 @@ impl CameraWatch {
             detectors,
             inferences: 0,
             last_error: None,
+            fixtures: 0,
             guard: UsabilityGuard::new(),
             detections: Vec::new(),
             tracks: Vec::new(),
@@ -104,15 +125,19 @@ impl CameraWatch {
             if judged.posture == Posture::Walking && track.bbox.bottom() < size.height as f32 - 2.0 {
                 self.upright.learn(foot_row, track.bbox.h);
             }
-            let memory = self.memories.entry(track.id).or_insert_with(|| TrackMemory {
-                filter: PostureFilter::new(),
-                posture: Posture::Unknown,
-                told_posture: None,
-                told_tier: None,
-                evidence: None,
-            });
+            let memory = self.memories.entry(track.id).or_insert_with(TrackMemory::new);
+            let centre = track.bbox.centre();
+            let way_px = (centre.x - track.entered_at.x).hypot(centre.y - track.entered_at.y);
+            memory.moved |= way_px > track.bbox.w.max(track.bbox.h);
+            memory.resolved_votes += if track.resolved { 1 } else { -1 };
             memory.posture = memory.filter.update(picture.media_time, judged);
         }
+    }
+
+    /// A warm thing that no detector takes for a person, on a camera without a network to ask, and that has never moved: a lamp,
+    /// a bonnet. It is followed and counted, not told. Who walked to his place is told, whatever he looks like there.
+    pub(crate) fn is_fixture(&self, track: &Track, eyes: &Eyes) -> bool {
+        !eyes.has_network(&self.detectors) && self.memories.get(&track.id).is_some_and(|memory| !memory.moved && memory.resolved_votes < 0)
     }
 
     /// The sighting of confirmed track `index` in this look, without evidence.

@@ -26,6 +26,7 @@ pub(super) struct Station {
     pub(super) condition: CameraCondition,
     pub(super) ended: bool,
     pub(super) inferences: u64,
+    pub(super) fixtures: u32,
     pub(super) last_error: Option<String>,
 }
 

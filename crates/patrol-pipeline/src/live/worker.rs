@@ -75,6 +75,7 @@ impl Worker {
         let station = &mut floor.stations[index];
         station.account.ends(waiting.picture.captured.at, now, outcome);
         station.inferences = watch.inferences;
+        station.fixtures = watch.fixtures;
         station.condition = match watch.cannot_see() {
             Some(why) => CameraCondition::CannotSee { why },
             None => CameraCondition::Seeing,

@@ -143,7 +143,9 @@ fn detectors(
                 if table.model.is_some() {
                     problems.error(format!("{place}.model"), "a model", "none: `hot-spot` needs no model", "remove the line");
                 }
-                DetectorPlan::HotSpot(table.hot_spot.unwrap_or_default())
+                let mut config = table.hot_spot.unwrap_or_default();
+                config.min_score = table.min_score.unwrap_or(config.min_score);
+                DetectorPlan::HotSpot(config)
             }
             "onnx" => {
                 let Some(plan) = onnx_plan(&table, &place, folder, problems) else {

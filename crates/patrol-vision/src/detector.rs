@@ -1,0 +1,33 @@
+//! The face of everything that finds people in a picture.
+
+use crate::error::VisionError;
+use patrol_core::{CameraView, Detection, Modality, Picture};
+
+/// Where a model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    Cpu,
+    /// Missing CUDA is an error, unless `fallback` allows the CPU instead (said in the log).
+    Cuda {
+        fallback: bool,
+    },
+}
+
+/// What a detector may know about the picture beyond its pixels.
+#[derive(Debug, Clone, Copy)]
+pub struct DetectContext<'a> {
+    pub modality: Modality,
+    /// How the camera looks at the ground.
+    pub view: Option<&'a CameraView>,
+    /// Ground sampling distance, metres per pixel, when known otherwise: drones looking down.
+    pub gsd_m: Option<f32>,
+}
+
+pub trait Detector: Send {
+    /// Appends what it finds to `out`, best first; boxes in pixels of `picture`.
+    fn detect(&mut self, picture: &Picture, context: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError>;
+    /// The model's name, or the method's.
+    fn name(&self) -> &str;
+    /// SHA-256 of the model file in hexadecimal; empty without a model.
+    fn model_sha256(&self) -> &str;
+}

@@ -1,0 +1,178 @@
+//! Warm bodies in thermal pictures, without a model.
+//!
+//! 1. The picture is smoothed lightly, and each pixel is measured against the median of its surroundings in σ of their
+//!    texture (`background`). The window is a few body lengths wide *at that row*, so that a near person does not become
+//!    his own background; gain and offset of an AGC cancel.
+//! 2. Connected regions are taken at a ladder of thresholds, and form a tree: low thresholds give whole bodies and
+//!    what they touch, high ones heads, trunks, and people apart (`regions`).
+//! 3. Each region is judged as a person: size on the ground, shape, contrast against its own ring (`judge`).
+//! 4. From each branch the best is kept: a body before its head, two people before their union.
+
+mod background;
+mod blown_out;
+mod judge;
+mod regions;
+
+use crate::detector::{DetectContext, Detector};
+use crate::error::VisionError;
+use crate::luma;
+use background::Background;
+use judge::{Judge, Scale};
+use patrol_core::{Detection, DetectionSource, Picture, PixelFormat};
+use regions::{Forest, Region};
+use serde::{Deserialize, Serialize};
+
+/// Grey levels (8 bit) or counts (16 bit) by which a border row may vary: what a codec leaves of a flat border.
+const BORDER_RANGE_8: f32 = 3.0;
+const BORDER_RANGE_16: f32 = 0.0;
+/// Pictures smaller than this on a side hold no surroundings to measure against.
+const SIDE_MIN: usize = 24;
+/// A branch whose people look on average this much better than their union is split.
+const UNION_ADVANTAGE: f32 = 0.8;
+/// A part of a body may look this much better than the whole: a trunk before its spread legs.
+const WHOLE_ADVANTAGE: f32 = 0.85;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HotSpotConfig {
+    /// Contrast against the ring below which nothing is reported, in σ of the neighbourhood.
+    pub threshold_sigma: f32,
+    /// Scores below are dropped, 0–1.
+    pub min_score: f32,
+    /// Shortest and longest body in pixels of a picture 640 wide, where neither view nor ground sampling distance is known:
+    /// people in HIT-UAV (60–130 m above ground) are 8–40 px long.
+    pub length_px: [f32; 2],
+    /// Most detections per picture, best first.
+    pub most: usize,
+}
+
+impl Default for HotSpotConfig {
+    fn default() -> Self {
+        Self { threshold_sigma: 4.0, min_score: 0.1, length_px: [5.0, 48.0], most: 100 }
+    }
+}
+
+/// Keeps its buffers from picture to picture, and nothing else: pictures of many cameras may take turns.
+#[derive(Debug)]
+pub struct HotSpot {
+    config: HotSpotConfig,
+    raw: Vec<f32>,
+    background: Background,
+    forest: Forest,
+    choice: Vec<Choice>,
+}
+
+/// What is known of a branch when the deeper levels have been judged.
+#[derive(Debug, Clone, Copy, Default)]
+struct Choice {
+    own: f32,
+    /// Sum of the scores of the people below, and their number.
+    below: f32,
+    people_below: u32,
+    taken: bool,
+    contrast_sigma: f32,
+}
+
+/// The part of the picture that is not border.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Active {
+    pub(crate) left: usize,
+    pub(crate) top: usize,
+    pub(crate) right: usize,
+    pub(crate) bottom: usize,
+}
+
+impl HotSpot {
+    pub fn new(config: HotSpotConfig) -> Self {
+        Self { config, raw: Vec::new(), background: Background::default(), forest: Forest::default(), choice: Vec::new() }
+    }
+}
+
+/// Settles every branch from its tips down, then takes the settled regions from the roots up.
+fn choose(config: &HotSpotConfig, regions: &[Region], choices: &mut Vec<Choice>, judge: &Judge<'_>, out: &mut Vec<Detection>) {
+    choices.clear();
+    choices.resize(regions.len(), Choice::default());
+    for (index, region) in regions.iter().enumerate().rev() {
+        let verdict = judge.person(region);
+        let choice = &mut choices[index];
+        choice.own = verdict.score;
+        choice.contrast_sigma = verdict.contrast_sigma;
+        let mean_below = choice.below / choice.people_below.max(1) as f32;
+        let wanted = mean_below * if choice.people_below > 1 { UNION_ADVANTAGE } else { WHOLE_ADVANTAGE };
+        choice.taken = choice.own >= config.min_score && choice.own >= wanted;
+        // The best of a branch is passed on, so that thresholds cannot creep down by small concessions.
+        let (sum, people) = if choice.taken { (choice.own.max(mean_below), 1) } else { (choice.below, choice.people_below) };
+        if let Some(parent) = region.parent {
+            let parent = &mut choices[parent as usize];
+            parent.below += sum;
+            parent.people_below += people;
+        }
+    }
+    let first = out.len();
+    for (index, region) in regions.iter().enumerate() {
+        if region.parent.is_some_and(|parent| choices[parent as usize].taken) {
+            // Everything above a taken region is part of it.
+            choices[index].taken = true;
+        } else if choices[index].taken {
+            out.push(Detection {
+                bbox: judge.bbox(region),
+                score: choices[index].own,
+                source: DetectionSource::HotSpot,
+                resolved: !judge.may_be_lamp(region, choices[index].contrast_sigma) && !judge.is_cut(region) && !judge.is_blown_out(region),
+                blob: Some(region.blob(choices[index].contrast_sigma)),
+            });
+        }
+    }
+    out[first..].sort_by(|a, b| b.score.total_cmp(&a.score));
+    out.truncate(first + config.most);
+}
+
+/// Leaves out flat rows and columns at the edges, at most 45 % on a side; `None` when nothing else is there.
+fn active_part(raw: &[f32], w: usize, h: usize, range: f32) -> Option<Active> {
+    let row = |y: usize| is_flat(raw[y * w..(y + 1) * w].iter().copied(), range);
+    let most = h * 45 / 100;
+    let top = (0..most).take_while(|&y| row(y)).count();
+    let bottom = h - (0..most).take_while(|&up| row(h - 1 - up)).count();
+    let column = |x: usize| is_flat((top..bottom).map(|y| raw[y * w + x]), range);
+    let most = w * 45 / 100;
+    let left = (0..most).take_while(|&x| column(x)).count();
+    let right = w - (0..most).take_while(|&back| column(w - 1 - back)).count();
+    let flat_inside = left == most && top == h * 45 / 100;
+    (!flat_inside && right - left >= SIDE_MIN && bottom - top >= SIDE_MIN).then_some(Active { left, top, right, bottom })
+}
+
+fn is_flat(mut values: impl Iterator<Item = f32>, range: f32) -> bool {
+    let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
+    values.all(|value| {
+        low = low.min(value);
+        high = high.max(value);
+        high - low <= range
+    })
+}
+
+impl Detector for HotSpot {
+    fn detect(&mut self, picture: &Picture, context: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
+        let size = picture.size();
+        let (w, h) = (size.width as usize, size.height as usize);
+        self.raw.resize(w * h, 0.0);
+        for (y, row) in self.raw.chunks_exact_mut(w).enumerate() {
+            luma::row_into(picture, y, row);
+        }
+        let range = if picture.format() == PixelFormat::Gray16Le { BORDER_RANGE_16 } else { BORDER_RANGE_8 };
+        let Some(active) = active_part(&self.raw, w, h, range) else { return Ok(()) };
+        let scale = Scale::new(context, size, &self.config);
+        self.background.measure(&self.raw, w, h, active, |y| scale.body_px(y));
+        let scene = self.background.scene();
+        self.forest.grow(scene.residual, scene.smooth, w, active);
+        let levels = (picture.format() != PixelFormat::Gray16Le).then_some(self.raw.as_slice());
+        let judge = Judge { levels, scale, scene, active, size, threshold_sigma: self.config.threshold_sigma };
+        choose(&self.config, &self.forest.regions, &mut self.choice, &judge, out);
+        Ok(())
+    }
+    fn name(&self) -> &'static str {
+        "hot-spot"
+    }
+    fn model_sha256(&self) -> &'static str {
+        ""
+    }
+}

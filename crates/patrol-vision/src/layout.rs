@@ -1,0 +1,213 @@
+//! Reads a model's output: the layouts that a card may name, and the suppression of doubles.
+
+use crate::card::Layout;
+use patrol_core::PixelBox;
+
+/// Strides of YOLOX's three grids, in the order of its output.
+const YOLOX_STRIDES: [u32; 3] = [8, 16, 32];
+/// Candidates kept before suppression, best first: bounds the quadratic step on a picture that the model calls all people.
+const CANDIDATES_MAX: usize = 1024;
+
+/// A box in the model's input, before suppression.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate {
+    pub bbox: PixelBox,
+    pub score: f32,
+}
+
+/// The model's input, as its layout needs to know it.
+#[derive(Debug, Clone, Copy)]
+pub struct InputExtent {
+    pub width: u32,
+    pub height: u32,
+}
+
+impl InputExtent {
+    fn yolox_cells(self) -> usize {
+        YOLOX_STRIDES.iter().map(|stride| ((self.width / stride) * (self.height / stride)) as usize).sum()
+    }
+}
+
+impl Layout {
+    /// Checks an output's shape; −1 stands for a size left open. The error says what would fit.
+    pub fn check_shape(self, shape: &[i64], input: InputExtent, person_class: usize) -> Result<(), String> {
+        let open_or = |index: usize, fits: &dyn Fn(i64) -> bool| shape.get(index).is_some_and(|&size| size == -1 || fits(size));
+        let first = open_or(0, &|size| size == 1);
+        let class = person_class as i64;
+        let (fits, wanted) = match self {
+            Self::Yolox => {
+                let cells = input.yolox_cells() as i64;
+                let fits = shape.len() == 3 && open_or(1, &|size| size == cells) && open_or(2, &|size| size > 5 + class);
+                (fits, format!("[1, {cells}, more than {}]", 5 + class))
+            }
+            Self::Yolov8 => (
+                shape.len() == 3 && open_or(1, &|size| size > 4 + class) && open_or(2, &|size| size > 0),
+                format!("[1, more than {}, n]", 4 + class),
+            ),
+            Self::Center => {
+                let part = |size: i64, whole: u32| size > 0 && i64::from(whole) % size == 0;
+                let sides = open_or(2, &|size| part(size, input.height)) && open_or(3, &|size| part(size, input.width));
+                (
+                    shape.len() == 4 && open_or(1, &|size| size == 5) && sides,
+                    format!("[1, 5, {} / stride, {} / stride]", input.height, input.width),
+                )
+            }
+        };
+        if first && fits { Ok(()) } else { Err(wanted) }
+    }
+
+    /// Appends the people in `values`, whose `shape` has passed [`Layout::check_shape`]; boxes in pixels of the model's input.
+    pub fn read(self, values: &[f32], shape: &[i64], input: InputExtent, person_class: usize, min_score: f32, out: &mut Vec<Candidate>) {
+        let sizes: [usize; 4] = std::array::from_fn(|index| shape.get(index).map_or(0, |&size| size.max(0) as usize));
+        match self {
+            Self::Yolox => read_yolox(values, sizes[2], input, person_class, min_score, out),
+            Self::Yolov8 => read_yolov8(values, sizes[2], person_class, min_score, out),
+            Self::Center => read_center(values, sizes[2], sizes[3], input, min_score, out),
+        }
+    }
+}
+
+fn push(cx: f32, cy: f32, w: f32, h: f32, score: f32, out: &mut Vec<Candidate>) {
+    let bbox = PixelBox::new(cx - w / 2.0, cy - h / 2.0, w, h);
+    // A model that overflows must not reach the tracker.
+    if bbox.is_finite() && score.is_finite() && w > 0.0 && h > 0.0 {
+        out.push(Candidate { bbox, score: score.clamp(0.0, 1.0) });
+    }
+}
+
+fn read_yolox(values: &[f32], row: usize, input: InputExtent, person_class: usize, min_score: f32, out: &mut Vec<Candidate>) {
+    let mut rows = values.chunks_exact(row);
+    for stride in YOLOX_STRIDES {
+        for y in 0..input.height / stride {
+            for x in 0..input.width / stride {
+                let Some(cell) = rows.next() else { return };
+                let score = cell[4] * cell[5 + person_class];
+                if score >= min_score {
+                    let stride = stride as f32;
+                    push(
+                        (cell[0] + x as f32) * stride,
+                        (cell[1] + y as f32) * stride,
+                        cell[2].exp() * stride,
+                        cell[3].exp() * stride,
+                        score,
+                        out,
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn read_yolov8(values: &[f32], n: usize, person_class: usize, min_score: f32, out: &mut Vec<Candidate>) {
+    let plane = |index: usize| &values[index * n..(index + 1) * n];
+    for (index, &score) in plane(4 + person_class).iter().enumerate() {
+        if score >= min_score {
+            push(plane(0)[index], plane(1)[index], plane(2)[index], plane(3)[index], score, out);
+        }
+    }
+}
+
+/// Peaks of the heat map: at least as hot as all eight neighbours; of equal neighbours the first in reading order counts.
+fn read_center(values: &[f32], h: usize, w: usize, input: InputExtent, min_score: f32, out: &mut Vec<Candidate>) {
+    let plane = |index: usize| &values[index * h * w..(index + 1) * h * w];
+    let heat = plane(0);
+    let (stride_x, stride_y) = (input.width as f32 / w as f32, input.height as f32 / h as f32);
+    let logit_min = if min_score <= 0.0 { f32::NEG_INFINITY } else { (min_score / (1.0 - min_score).max(1e-6)).ln() };
+    for y in 0..h {
+        for x in 0..w {
+            let here = heat[y * w + x];
+            if here.is_nan() || here < logit_min || !is_peak(heat, w, h, x, y) {
+                continue;
+            }
+            let at = y * w + x;
+            let (cx, cy) = ((x as f32 + plane(1)[at]) * stride_x, (y as f32 + plane(2)[at]) * stride_y);
+            push(cx, cy, plane(3)[at], plane(4)[at], 1.0 / (1.0 + (-here).exp()), out);
+        }
+    }
+}
+
+fn is_peak(heat: &[f32], w: usize, h: usize, x: usize, y: usize) -> bool {
+    let here = heat[y * w + x];
+    for ny in y.saturating_sub(1)..=(y + 1).min(h - 1) {
+        for nx in x.saturating_sub(1)..=(x + 1).min(w - 1) {
+            let there = heat[ny * w + nx];
+            let earlier = ny * w + nx < y * w + x;
+            if there > here || (earlier && there == here) {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+/// Greedy suppression: best first, dropping what overlaps a better one by more than `iou_max`.
+pub fn suppress(candidates: &mut Vec<Candidate>, iou_max: f32) {
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+    candidates.truncate(CANDIDATES_MAX);
+    let mut kept = 0;
+    for index in 0..candidates.len() {
+        let candidate = candidates[index];
+        if candidates[..kept].iter().all(|better| better.bbox.iou(&candidate.bbox) <= iou_max) {
+            candidates[kept] = candidate;
+            kept += 1;
+        }
+    }
+    candidates.truncate(kept);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INPUT: InputExtent = InputExtent { width: 32, height: 32 };
+
+    fn candidate(x: f32, score: f32) -> Candidate {
+        Candidate { bbox: PixelBox::new(x, 0.0, 10.0, 10.0), score }
+    }
+
+    #[test]
+    fn doubles_go_and_neighbours_stay() {
+        let mut found = vec![candidate(1.0, 0.6), candidate(0.0, 0.9), candidate(9.0, 0.5)];
+        suppress(&mut found, 0.45);
+        assert_eq!(found, vec![candidate(0.0, 0.9), candidate(9.0, 0.5)]);
+    }
+
+    #[test]
+    fn a_chain_of_overlaps_is_not_eaten_whole() {
+        // The third overlaps only the second, which is gone: it stays.
+        let mut found = vec![candidate(0.0, 0.9), candidate(3.0, 0.8), candidate(6.0, 0.7)];
+        suppress(&mut found, 0.45);
+        assert_eq!(found.iter().map(|kept| kept.score).collect::<Vec<_>>(), vec![0.9, 0.7]);
+    }
+
+    #[test]
+    fn a_plateau_of_heat_is_one_peak() {
+        let mut values = vec![-9.0; 5 * 64];
+        for at in [9, 10, 17, 18] {
+            values[at] = 2.0;
+        }
+        values[64..].fill(4.0);
+        let mut found = Vec::new();
+        Layout::Center.read(&values, &[1, 5, 8, 8], INPUT, 0, 0.3, &mut found);
+        assert_eq!(found.len(), 1);
+        assert!((found[0].score - 0.880_797).abs() < 1e-5);
+    }
+
+    #[test]
+    fn numbers_that_are_none_give_no_box() {
+        let mut found = Vec::new();
+        Layout::Center.read(&vec![f32::NAN; 5 * 64], &[1, 5, 8, 8], INPUT, 0, 0.3, &mut found);
+        Layout::Yolox.read(&vec![f32::INFINITY; 21 * 7], &[1, 21, 7], INPUT, 0, 0.3, &mut found);
+        assert!(found.is_empty(), "{found:?}");
+    }
+
+    #[test]
+    fn shapes_are_checked_with_open_sizes() {
+        assert!(Layout::Yolox.check_shape(&[1, 21, 85], INPUT, 0).is_ok());
+        assert_eq!(Layout::Yolox.check_shape(&[1, 85, 21], INPUT, 0).expect_err("turned"), "[1, 21, more than 5]");
+        assert!(Layout::Yolov8.check_shape(&[-1, 84, -1], INPUT, 0).is_ok());
+        assert!(Layout::Yolov8.check_shape(&[1, 5, 21], INPUT, 3).is_err());
+        assert!(Layout::Center.check_shape(&[1, 5, 8, 8], INPUT, 0).is_ok());
+        assert!(Layout::Center.check_shape(&[1, 4, 8, 8], INPUT, 0).is_err());
+    }
+}

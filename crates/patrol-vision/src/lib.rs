@@ -1,0 +1,29 @@
+//! Pictures to boxes: what finds people in one picture, and what says that a picture cannot be judged.
+//!
+//! In reading order: [`detector`] is the face that the pipeline talks to; [`card`] describes a model, [`runtime`] loads
+//! ONNX Runtime, [`onnx`] runs a model, with [`prepare`] making its input in one pass and [`layout`] reading its output;
+//! [`hot_spot`] finds warm bodies in thermal pictures without a model; [`combine`](combine()) puts both together;
+//! [`usability`] refuses pictures in which nobody could be seen; [`jpeg`] makes evidence.
+
+pub mod card;
+mod combine;
+pub mod detector;
+pub mod error;
+pub mod hot_spot;
+pub mod jpeg;
+pub mod layout;
+pub mod luma;
+pub mod onnx;
+pub mod prepare;
+mod resample;
+pub mod runtime;
+pub mod usability;
+
+pub use card::ModelCard;
+pub use combine::combine;
+pub use detector::{DetectContext, Detector, Device};
+pub use error::VisionError;
+pub use hot_spot::{HotSpot, HotSpotConfig};
+pub use onnx::OnnxDetector;
+pub use runtime::OnnxRuntime;
+pub use usability::UsabilityGuard;

@@ -1,0 +1,230 @@
+//! Runs a detector described by its card.
+
+use crate::card::ModelCard;
+use crate::detector::{DetectContext, Detector, Device};
+use crate::error::VisionError;
+use crate::layout::{Candidate, InputExtent, suppress};
+use crate::prepare::Preparer;
+use crate::runtime::OnnxRuntime;
+use ort::ep::{CUDA, ExecutionProvider};
+use ort::session::Session;
+use ort::value::{Outlet, Tensor, TensorElementType};
+use patrol_core::{Detection, DetectionSource, Modality, Picture, PixelBox};
+use std::sync::Arc;
+
+/// One session with its input tensor; a worker owns one and uses it for all its cameras.
+pub struct OnnxDetector {
+    session: Session,
+    input_name: String,
+    output_index: usize,
+    tensor: Tensor<f32>,
+    preparer: Preparer,
+    card: ModelCard,
+    min_score: f32,
+    device: Device,
+    candidates: Vec<Candidate>,
+    runtime: Arc<OnnxRuntime>,
+}
+
+impl OnnxDetector {
+    /// Checks the file's hash, opens it with `threads` threads, and checks its tensors against the card.
+    /// `min_score` replaces the card's.
+    pub fn open(
+        runtime: &Arc<OnnxRuntime>,
+        card: &ModelCard,
+        device: Device,
+        min_score: Option<f32>,
+        threads: usize,
+    ) -> Result<Self, VisionError> {
+        card.verify()?;
+        let (session, device) = match device {
+            Device::Cpu => (cpu_session(runtime, card, threads)?, Device::Cpu),
+            Device::Cuda { fallback } => match cuda_session(runtime, card, threads) {
+                Ok(session) => (session, device),
+                Err(error) if fallback => {
+                    tracing::warn!(model = card.name, %error, "cuda is missing and the configuration allows the cpu");
+                    (cpu_session(runtime, card, threads)?, Device::Cpu)
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        let input = named(session.inputs(), card.input.name.as_deref(), "input", card)?;
+        check_input(&session.inputs()[input], card)?;
+        let output_index = named(session.outputs(), card.output.as_deref(), "output", card)?;
+        check_output(&session.outputs()[output_index], card)?;
+        let input_name = session.inputs()[input].name().to_owned();
+        let preparer = Preparer::new(&card.input);
+        let shape = [1_usize, card.input.channels as usize, card.input.height as usize, card.input.width as usize];
+        let tensor = Tensor::from_array((shape, vec![0.0_f32; preparer.tensor_len()])).map_err(|error| inference(card, &error))?;
+        let min_score = min_score.unwrap_or(card.min_score);
+        let runtime = Arc::clone(runtime);
+        Ok(Self {
+            session,
+            input_name,
+            output_index,
+            tensor,
+            preparer,
+            card: card.clone(),
+            min_score,
+            device,
+            candidates: Vec::new(),
+            runtime,
+        })
+    }
+
+    /// Where it really runs.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// The library that runs it.
+    pub fn runtime(&self) -> &OnnxRuntime {
+        &self.runtime
+    }
+
+    /// As [`Detector::detect`], looking only at `region` of the picture, enlarged to the model's input; boxes still in pixels of the whole picture.
+    pub fn detect_in(
+        &mut self,
+        picture: &Picture,
+        region: &PixelBox,
+        modality: Modality,
+        out: &mut Vec<Detection>,
+    ) -> Result<(), VisionError> {
+        self.infer(picture, Some(region), modality, out)
+    }
+
+    fn infer(
+        &mut self,
+        picture: &Picture,
+        region: Option<&PixelBox>,
+        modality: Modality,
+        out: &mut Vec<Detection>,
+    ) -> Result<(), VisionError> {
+        let Self { session, tensor, preparer, card, candidates, .. } = self;
+        let placement = preparer.fill(picture, region, modality, tensor.extract_tensor_mut().1);
+        let outputs = session.run(ort::inputs![self.input_name.as_str() => &*tensor]).map_err(|error| inference(card, &error))?;
+        let (shape, values) = outputs[self.output_index].try_extract_tensor::<f32>().map_err(|error| inference(card, &error))?;
+        let extent = extent(card);
+        card.layout.check_shape(shape, extent, card.person_class).map_err(|wanted| wrong_output(card, shape, wanted))?;
+        candidates.clear();
+        card.layout.read(values, shape, extent, card.person_class, self.min_score, candidates);
+        suppress(candidates, card.nms_iou);
+        for candidate in candidates.iter() {
+            let bbox = placement.picture_from_model(&candidate.bbox).clipped(picture.size());
+            if bbox.w > 0.0 && bbox.h > 0.0 {
+                out.push(Detection { bbox, score: candidate.score, source: DetectionSource::Network, resolved: true, blob: None });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Detector for OnnxDetector {
+    fn detect(&mut self, picture: &Picture, context: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
+        self.infer(picture, None, context.modality, out)
+    }
+    fn name(&self) -> &str {
+        &self.card.name
+    }
+    fn model_sha256(&self) -> &str {
+        &self.card.sha256
+    }
+}
+
+fn cpu_session(runtime: &OnnxRuntime, card: &ModelCard, threads: usize) -> Result<Session, VisionError> {
+    session(runtime, card, threads, false).map_err(|problem| VisionError::Model {
+        file: card.file.clone(),
+        what: "the model cannot be opened".to_owned(),
+        found: problem,
+        wanted: "an ONNX model that this ONNX Runtime can run".to_owned(),
+        hint: "export it again with an older opset, or renew the runtime",
+    })
+}
+
+fn cuda_session(runtime: &OnnxRuntime, card: &ModelCard, threads: usize) -> Result<Session, VisionError> {
+    if !CUDA::is_available().unwrap_or(false) {
+        let problem = format!("{} was built without it", runtime.library().display());
+        return Err(VisionError::Device { problem });
+    }
+    session(runtime, card, threads, true).map_err(|problem| VisionError::Device { problem })
+}
+
+fn session(runtime: &OnnxRuntime, card: &ModelCard, threads: usize, cuda: bool) -> Result<Session, String> {
+    // Errors of the builder carry the builder; only their text is of use here.
+    #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+    fn text<R>(error: ort::Error<R>) -> String {
+        error.message().to_owned()
+    }
+    let mut builder = Session::builder(runtime.environment())
+        .map_err(text)?
+        .with_intra_threads(threads.max(1))
+        .map_err(text)?
+        .with_inter_threads(1)
+        .map_err(text)?
+        // Waiting threads must not burn the core that another camera needs.
+        .with_intra_op_spinning(false)
+        .map_err(text)?
+        .with_inter_op_spinning(false)
+        .map_err(text)?;
+    if cuda {
+        builder = builder.with_execution_providers([CUDA::default().build().error_on_failure()]).map_err(text)?;
+    }
+    builder.commit_from_file(&card.file).map_err(text)
+}
+
+fn extent(card: &ModelCard) -> InputExtent {
+    InputExtent { width: card.input.width, height: card.input.height }
+}
+
+fn inference(card: &ModelCard, error: &ort::Error) -> VisionError {
+    VisionError::Inference { model: card.name.clone(), problem: error.message().to_owned() }
+}
+
+fn named(outlets: &[Outlet], name: Option<&str>, what: &str, card: &ModelCard) -> Result<usize, VisionError> {
+    let found = match name {
+        Some(name) => outlets.iter().position(|outlet| outlet.name() == name),
+        None => (!outlets.is_empty()).then_some(0),
+    };
+    found.ok_or_else(|| VisionError::Model {
+        file: card.file.clone(),
+        what: format!("{what} tensor"),
+        found: outlets.iter().map(Outlet::name).collect::<Vec<_>>().join(", "),
+        wanted: name.unwrap_or("at least one").to_owned(),
+        hint: "correct the card's tensor names",
+    })
+}
+
+fn check_input(outlet: &Outlet, card: &ModelCard) -> Result<(), VisionError> {
+    let wanted = [1, i64::from(card.input.channels), i64::from(card.input.height), i64::from(card.input.width)];
+    let shape = outlet.dtype().tensor_shape().map(|shape| shape.to_vec()).unwrap_or_default();
+    let fits = shape.len() == 4 && shape.iter().zip(wanted).all(|(&found, wanted)| found == -1 || found == wanted);
+    if fits && outlet.dtype().tensor_type() == Some(TensorElementType::Float32) {
+        return Ok(());
+    }
+    Err(VisionError::Model {
+        file: card.file.clone(),
+        what: format!("input {}", outlet.name()),
+        found: format!("{:?} {shape:?}", outlet.dtype().tensor_type()),
+        wanted: format!("float32 {wanted:?}"),
+        hint: "correct [input] of the card, or export the model with this input",
+    })
+}
+
+fn check_output(outlet: &Outlet, card: &ModelCard) -> Result<(), VisionError> {
+    let shape = outlet.dtype().tensor_shape().map(|shape| shape.to_vec()).unwrap_or_default();
+    // A model exported without shapes is checked at its first picture.
+    if shape.is_empty() {
+        return Ok(());
+    }
+    card.layout.check_shape(&shape, extent(card), card.person_class).map_err(|wanted| wrong_output(card, &shape, wanted))
+}
+
+fn wrong_output(card: &ModelCard, shape: &[i64], wanted: String) -> VisionError {
+    VisionError::Model {
+        file: card.file.clone(),
+        what: format!("output for layout {:?}", card.layout).to_lowercase(),
+        found: format!("{shape:?}"),
+        wanted,
+        hint: "correct layout, person_class or input size in the card",
+    }
+}

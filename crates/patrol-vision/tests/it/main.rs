@@ -1,0 +1,13 @@
+//! Pictures in, boxes out: models, pre-processing, warm bodies, evidence.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "tests may: helpers outside of test functions are not seen as such"
+)]
+
+mod hot_spot;
+mod models;
+mod prepare;
+mod scene;
+mod usability;

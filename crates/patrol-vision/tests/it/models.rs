@@ -1,0 +1,200 @@
+//! Tiny models of every layout give the boxes they were made to give; wrong cards and files are named.
+
+use crate::scene::sized;
+use patrol_core::{Detection, DetectionSource, Modality, Picture, PictureSize, PixelBox, PixelFormat};
+use patrol_vision::{DetectContext, Detector, Device, ModelCard, OnnxDetector, OnnxRuntime, VisionError};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// `None`, aloud, where scripts/setup has not run.
+fn runtime() -> Option<Arc<OnnxRuntime>> {
+    let Some(library) = OnnxRuntime::find(Path::new(env!("CARGO_MANIFEST_DIR"))) else {
+        println!("skipped: ONNX Runtime is not in .runtime/ and PATROL_ONNXRUNTIME is not set");
+        return None;
+    };
+    Some(OnnxRuntime::load(&library).expect("ONNX Runtime loads"))
+}
+
+/// A card for a model of `testdata/models`, beside a copy of it.
+fn card(name: &str, layout: &str, more: &str, input: &str) -> (tempfile::TempDir, ModelCard) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bytes = std::fs::read(root().join("testdata/models").join(format!("{name}.onnx"))).expect("the tiny models are in the tree");
+    std::fs::write(folder.path().join("model.onnx"), &bytes).expect("written");
+    let text = format!(
+        "name = \"{name}\"\ntitle = \"Tiny\"\nfile = \"model.onnx\"\nsha256 = \"{}\"\nlicence = \"Apache-2.0\"\nmodality = \"visible\"\n\
+         layout = \"{layout}\"\nmin_score = 0.5\nnms_iou = 0.45\ntrained_on = \"nothing\"\n{more}\n[input]\nwidth = 32\nheight = 32\n{input}\n",
+        hex::encode(Sha256::digest(&bytes))
+    );
+    std::fs::write(folder.path().join("model.toml"), text).expect("written");
+    let card = ModelCard::load(folder.path()).expect("a good card");
+    (folder, card)
+}
+
+const COLOUR: &str = "channels = 3\norder = \"bgr\"";
+const GREY: &str = "channels = 1\norder = \"gray\"\nscale = 0.00392156862745098";
+
+/// Black, with one bright square of `side` pixels at (x, y); twice the model's input.
+fn square(x: usize, y: usize, side: usize) -> Picture {
+    let mut pixels = vec![0_u8; 64 * 64];
+    for row in y..y + side {
+        pixels[row * 64 + x..row * 64 + x + side].fill(255);
+    }
+    sized(PictureSize::new(64, 64), PixelFormat::Gray8, vec![pixels])
+}
+
+fn detect(card: &ModelCard, picture: &Picture) -> Option<Vec<Detection>> {
+    let mut detector = OnnxDetector::open(&runtime()?, card, Device::Cpu, None, 1).expect("opens");
+    let mut out = Vec::new();
+    let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None };
+    detector.detect(picture, &context, &mut out).expect("runs");
+    Some(out)
+}
+
+fn check(card: &ModelCard, picture: &Picture, wanted: &[(PixelBox, f32)]) {
+    let Some(found) = detect(card, picture) else { return };
+    assert_eq!(found.len(), wanted.len(), "{found:?}");
+    for (detection, (bbox, score)) in found.iter().zip(wanted) {
+        assert!(detection.bbox.iou(bbox) > 0.98 && (detection.score - score).abs() < 0.01, "{detection:?} {bbox:?} {score}");
+        assert_eq!((detection.source, detection.resolved), (DetectionSource::Network, true));
+    }
+}
+
+#[test]
+fn center_gives_the_bright_cell() {
+    let (_folder, card) = card("tiny-center", "center", "", GREY);
+    // Cell (3, 5) of stride 4: centre (14, 22), 6 × 12; twice that in the picture; logit 10.
+    check(&card, &square(24, 40, 8), &[(PixelBox::new(22.0, 32.0, 12.0, 24.0), 0.99995)]);
+    check(&card, &square(0, 0, 0), &[]);
+}
+
+#[test]
+fn yolox_decodes_its_grid_and_multiplies_its_scores() {
+    let (_folder, card) = card("tiny-yolox", "yolox", "person_class = 1", COLOUR);
+    // Cell (1, 2) of stride 8: centre (12, 20), 10 × 20; objectness 1 · person 0.9.
+    check(&card, &square(16, 32, 16), &[(PixelBox::new(14.0, 20.0, 20.0, 40.0), 0.9)]);
+}
+
+#[test]
+fn yolov8_reads_its_planes() {
+    let (_folder, card) = card("tiny-yolov8", "yolov8", "person_class = 0", COLOUR);
+    check(&card, &square(32, 16, 16), &[(PixelBox::new(30.0, 4.0, 20.0, 40.0), 1.0)]);
+}
+
+#[test]
+fn a_region_is_enlarged_and_its_boxes_come_back_in_place() {
+    let (_folder, card) = card("tiny-yolox", "yolox", "person_class = 1", COLOUR);
+    let Some(runtime) = runtime() else { return };
+    let mut detector = OnnxDetector::open(&runtime, &card, Device::Cpu, None, 1).expect("opens");
+    let mut out = Vec::new();
+    // The right lower quarter, at the model's own scale: cell (1, 1) of stride 8 is at (40, 40) of the picture.
+    let region = PixelBox::new(32.0, 32.0, 32.0, 32.0);
+    detector.detect_in(&square(40, 40, 8), &region, Modality::Visible, &mut out).expect("runs");
+    assert_eq!(out.len(), 1);
+    assert!(out[0].bbox.iou(&PixelBox::new(39.0, 34.0, 10.0, 20.0)) > 0.98, "{out:?}");
+}
+
+fn check_refused(card: &ModelCard, wanted: &[&str]) {
+    let Some(runtime) = runtime() else { return };
+    let Err(error) = OnnxDetector::open(&runtime, card, Device::Cpu, None, 1) else { panic!("{} was opened", card.name) };
+    let message = error.to_string();
+    assert!(wanted.iter().all(|part| message.contains(part)), "{message}");
+}
+
+#[test]
+fn a_card_that_does_not_fit_its_model_is_refused_with_both_sides() {
+    let (_folder, turned) = card("tiny-yolox", "yolov8", "person_class = 20", COLOUR);
+    check_refused(
+        &turned,
+        &["model.onnx", "output for layout yolov8", "found [1, 21, 7]", "wanted [1, more than 24, n]", "correct layout"],
+    );
+    let (_folder, grey) = card("tiny-yolox", "yolox", "", GREY);
+    check_refused(&grey, &["input images", "[1, 3, 32, 32]", "wanted float32 [1, 1, 32, 32]"]);
+    let (_folder, mut renamed) = card("tiny-yolox", "yolox", "", COLOUR);
+    renamed.output = Some("boxes".to_owned());
+    check_refused(&renamed, &["output tensor", "found output", "wanted boxes"]);
+}
+
+#[test]
+fn a_file_that_is_no_model_is_refused() {
+    let (folder, mut card) = card("tiny-yolox", "yolox", "", COLOUR);
+    std::fs::write(folder.path().join("model.onnx"), b"not a model").expect("written");
+    check_refused(&card, &["model.onnx", "SHA-256 is", "the card wants"]);
+    card.sha256 = hex::encode(Sha256::digest(b"not a model"));
+    check_refused(&card, &["model.onnx", "cannot be opened"]);
+}
+
+#[test]
+fn a_missing_gpu_is_an_error_unless_the_configuration_allows_the_cpu() {
+    let (_folder, card) = card("tiny-yolox", "yolox", "person_class = 1", COLOUR);
+    let Some(runtime) = runtime() else { return };
+    match OnnxDetector::open(&runtime, &card, Device::Cuda { fallback: false }, None, 1) {
+        Ok(detector) => {
+            println!("skipped: this machine has CUDA");
+            assert_eq!(detector.device(), Device::Cuda { fallback: false });
+        }
+        Err(error) => {
+            assert!(matches!(error, VisionError::Device { .. }) && error.to_string().contains("fallback = true"), "{error}");
+            let detector = OnnxDetector::open(&runtime, &card, Device::Cuda { fallback: true }, None, 1).expect("falls back");
+            assert_eq!(detector.device(), Device::Cpu);
+        }
+    }
+}
+
+#[test]
+fn a_library_that_is_not_there_is_named() {
+    let message = OnnxRuntime::load(Path::new("nowhere/libonnxruntime.so")).expect_err("missing").to_string();
+    assert!(message.contains("nowhere/libonnxruntime.so") && message.contains("scripts/setup"), "{message}");
+}
+
+#[test]
+fn cards_of_the_tree_load() {
+    for entry in std::fs::read_dir(root().join("models")).expect("models/") {
+        let card = ModelCard::load(&entry.expect("an entry").path()).expect("a good card");
+        if card.file.is_file() {
+            card.verify().expect("the file is the card's");
+        } else {
+            println!("skipped: {} is not here", card.file.display());
+        }
+    }
+}
+
+#[test]
+fn yolox_nano_sees_most_large_people() {
+    let Some(data) = std::env::var_os("PATROL_DATA").map(PathBuf::from) else {
+        println!("skipped: PATROL_DATA is not set");
+        return;
+    };
+    let card = ModelCard::load(&root().join("models/yolox-nano")).expect("a good card");
+    let root = data.join("people-visible");
+    let (Ok(text), true) = (std::fs::read(root.join("val.json")), card.file.is_file()) else {
+        println!("skipped: people-visible or the weights of yolox-nano are not here");
+        return;
+    };
+    let Some(runtime) = runtime() else { return };
+    let mut detector = OnnxDetector::open(&runtime, &card, Device::Cpu, None, 1).expect("opens");
+    let truth: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    let (mut hits, mut people) = (0, 0);
+    for entry in truth["images"].as_array().expect("a list").iter().take(40) {
+        let image = image::open(root.join(entry["file_name"].as_str().expect("a name"))).expect("a picture").into_rgb8();
+        let picture = sized(PictureSize::new(image.width(), image.height()), PixelFormat::Rgb8, vec![image.into_raw()]);
+        let mut found = Vec::new();
+        let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None };
+        detector.detect(&picture, &context, &mut found).expect("runs");
+        for annotation in truth["annotations"].as_array().expect("a list").iter().filter(|annotation| annotation["image_id"] == entry["id"])
+        {
+            let b: Vec<f32> =
+                annotation["bbox"].as_array().expect("four").iter().map(|value| value.as_f64().expect("a number") as f32).collect();
+            // Large ones, which this model should see.
+            if b[2] * b[3] > 10_000.0 && annotation["iscrowd"] == 0 {
+                people += 1;
+                hits += usize::from(found.iter().any(|detection| detection.bbox.iou(&PixelBox::new(b[0], b[1], b[2], b[3])) > 0.5));
+            }
+        }
+    }
+    assert!(people > 10 && hits * 10 >= people * 6, "{hits} of {people}");
+}

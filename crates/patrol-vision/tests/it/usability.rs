@@ -1,0 +1,125 @@
+//! Pictures in which nobody could be seen are refused; hard but usable ones are not. Evidence can be opened again.
+
+use crate::scene::{Pose, SIZE, Street, picture, sized};
+use patrol_core::{Picture, PictureSize, PixelBox, PixelFormat, UnusableKind};
+use patrol_vision::{UsabilityGuard, jpeg};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn grey(value: impl Fn(f32, f32, &mut ChaCha8Rng) -> f32, seed: u64) -> Picture {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let pixels = (0..SIZE.width * SIZE.height)
+        .map(|i| value((i % SIZE.width) as f32, (i / SIZE.width) as f32, &mut random).clamp(0.0, 255.0) as u8)
+        .collect();
+    picture(PixelFormat::Gray8, vec![pixels])
+}
+
+fn noise(random: &mut ChaCha8Rng, sigma: f32) -> f32 {
+    ((0..4).map(|_| random.random::<f32>()).sum::<f32>() - 2.0) * sigma * 1.732
+}
+
+/// Blocks of a street: sharp edges 40 grey levels high.
+fn blocks(x: f32, y: f32) -> f32 {
+    90.0 + 40.0 * f32::from(u8::from((x / 57.0) as u32 % 2 == (y / 43.0) as u32 % 2))
+}
+
+fn check(picture: &Picture, wanted: Option<UnusableKind>, what: &str) {
+    assert_eq!(UsabilityGuard::new().judge(picture), wanted, "{what}");
+}
+
+#[test]
+fn nothing_to_see_is_refused() {
+    check(&grey(|_, _, r| 17.0 + noise(r, 1.5), 1), Some(UnusableKind::Dark), "black");
+    check(&grey(|_, _, r| 120.0 + noise(r, 2.0), 1), Some(UnusableKind::Covered), "a bag over the lens");
+    let time = |x: f32, y: f32, r: &mut ChaCha8Rng| {
+        if y < 30.0 && x < 200.0 && (x as u32 / 6).is_multiple_of(2) { 235.0 } else { 120.0 + noise(r, 1.0) }
+    };
+    check(&grey(time, 1), Some(UnusableKind::Covered), "a bag, with the time burnt in");
+    // An edge smeared over 70 pixels.
+    let smeared = |x: f32, _: f32, r: &mut ChaCha8Rng| {
+        120.0 + 80.0 * ((x - 320.0) / 35.0).tanh() + 60.0 * ((x - 120.0) / 35.0).tanh() + noise(r, 0.3)
+    };
+    check(&grey(smeared, 1), Some(UnusableKind::Blurred), "out of focus");
+}
+
+#[test]
+fn hard_pictures_are_looked_at() {
+    check(&grey(|x, y, r| 20.0 + 0.1 * (blocks(x, y) - 90.0) + noise(r, 6.0), 2), None, "a noisy night");
+    check(&grey(|x, y, r| 150.0 + 0.12 * (blocks(x, y) - 90.0) + noise(r, 1.5), 2), None, "fog");
+    let lit = |x: f32, y: f32, r: &mut ChaCha8Rng| if (x - 300.0).hypot(y - 200.0) < 20.0 { 90.0 } else { 18.0 + noise(r, 1.0) };
+    check(&grey(lit, 2), None, "a lit window in the night");
+    let mut street = Street::new(7.0, 25.0);
+    street.person(12.0, 0.0, Pose::Lying(50.0), 3.0);
+    check(&street.picture(4, 0.05, 3.0, 90.0), None, "a thermal picture of low contrast");
+    check(&street.raw(4, 0.05), None, "raw counts");
+    check(&Street::new(7.0, 35.0).picture(4, 0.05, 8.0, 90.0), None, "empty ground without sky or wall");
+    check(&grey(|x, y, r| blocks(x, y) + noise(r, 1.0), 2), None, "a plain street");
+}
+
+#[test]
+fn the_third_equal_picture_is_frozen() {
+    let mut guard = UsabilityGuard::new();
+    let still = grey(|x, y, r| blocks(x, y) + noise(r, 2.0), 3);
+    assert_eq!([guard.judge(&still), guard.judge(&still), guard.judge(&still)], [None, None, Some(UnusableKind::Frozen)]);
+    assert_eq!(guard.judge(&grey(|x, y, r| blocks(x, y) + noise(r, 2.0), 4)), None, "it runs again");
+}
+
+#[test]
+fn another_scene_is_guarded_once() {
+    let mut guard = UsabilityGuard::new();
+    let scene = |shift: f32, seed| grey(move |x, y, r| blocks(x, y) + shift + noise(r, 2.0), seed);
+    assert_eq!(guard.judge(&scene(0.0, 1)), None);
+    assert_eq!(guard.judge(&scene(2.0, 2)), None, "a small AGC step");
+    assert_eq!(guard.judge(&scene(40.0, 3)), Some(UnusableKind::SceneChange));
+    assert_eq!(guard.judge(&scene(0.0, 4)), None, "two in a row are weather");
+    assert_eq!(guard.judge(&scene(40.0, 5)), None);
+    assert_eq!(guard.judge(&scene(40.0, 6)), None, "it holds still");
+    assert_eq!(guard.judge(&scene(0.0, 7)), Some(UnusableKind::SceneChange));
+}
+
+#[test]
+fn a_bus_before_the_camera_is_no_other_scene() {
+    let mut guard = UsabilityGuard::new();
+    assert_eq!(guard.judge(&grey(|x, y, r| blocks(x, y) + noise(r, 2.0), 1)), None);
+    let bus = grey(|x, y, r| if x > 200.0 && y > 150.0 { 220.0 + noise(r, 3.0) } else { blocks(x, y) + noise(r, 2.0) }, 2);
+    assert_eq!(guard.judge(&bus), None);
+}
+
+#[test]
+fn the_whole_picture_carries_its_mark() {
+    let street = grey(|x, y, _| blocks(x, y), 1);
+    let bytes = jpeg::whole(&street, Some(&PixelBox::new(200.0, 100.0, 120.0, 200.0)), 320, 90).expect("encoded");
+    let image = image::load_from_memory(&bytes).expect("a picture").into_rgb8();
+    assert_eq!(image.dimensions(), (320, 256));
+    let image::Rgb([r, _, b]) = *image.get_pixel(130, 50);
+    assert!(r > 180 && b < 130, "the upper edge of the mark: {r} {b}");
+    let image::Rgb([r, g, b]) = *image.get_pixel(130, 100);
+    assert!(r.abs_diff(g) < 12 && g.abs_diff(b) < 12, "inside the mark nothing is painted");
+}
+
+#[test]
+fn a_crop_has_its_margin_and_stays_inside() {
+    let street = grey(|x, y, _| blocks(x, y), 1);
+    let size = |bbox: &PixelBox, margin: f32| {
+        image::load_from_memory(&jpeg::crop(&street, bbox, margin, 85).expect("encoded")).expect("a picture").into_rgb8().dimensions()
+    };
+    assert_eq!(size(&PixelBox::new(200.0, 100.0, 40.0, 100.0), 0.5), (140, 200));
+    assert_eq!(size(&PixelBox::new(200.0, 100.0, 10.0, 10.0), 0.5), (58, 58), "at least 24 px around");
+    assert_eq!(size(&PixelBox::new(620.0, 500.0, 40.0, 40.0), 0.0), (44, 36), "cut at the corner");
+    let outside = jpeg::crop(&street, &PixelBox::new(900.0, 100.0, 10.0, 10.0), 0.0, 85).expect_err("outside").to_string();
+    assert!(outside.contains("lies outside of the picture"), "{outside}");
+}
+
+#[test]
+fn colours_and_raw_counts_survive() {
+    let red = sized(PictureSize::new(64, 48), PixelFormat::Rgb8, vec![[200, 30, 40].repeat(64 * 48)]);
+    let image = image::load_from_memory(&jpeg::whole(&red, None, 64, 95).expect("encoded")).expect("a picture").into_rgb8();
+    let image::Rgb([r, g, b]) = *image.get_pixel(30, 20);
+    assert!(r.abs_diff(200) < 6 && g.abs_diff(30) < 6 && b.abs_diff(40) < 6, "{r} {g} {b}");
+    let mut street = Street::new(7.0, 25.0);
+    let body = street.person(12.0, 0.0, Pose::Standing, 4.0);
+    let image =
+        image::load_from_memory(&jpeg::crop(&street.raw(1, 0.05), &body, 0.0, 90).expect("encoded")).expect("a picture").into_luma8();
+    let centre = image.get_pixel(image.width() / 2, image.height() / 2)[0];
+    assert!(centre > image.get_pixel(3, 3)[0] + 30, "the body is brighter than the ground");
+}
