@@ -49,10 +49,10 @@ impl Eyes {
         which.iter().any(|&index| !self.detectors[index].model_sha256().is_empty())
     }
 
-    /// Names of the detectors `which`, and the hash of the first model among them.
+    /// Names of the detectors `which`, and the hashes of the models among them, both joined by `+`.
     pub fn describe(&self, which: &[usize]) -> (String, String) {
         let names: Vec<&str> = which.iter().map(|&index| self.detectors[index].name()).collect();
-        let hash = which.iter().map(|&index| self.detectors[index].model_sha256()).find(|hash| !hash.is_empty());
-        (names.join("+"), hash.unwrap_or_default().to_owned())
+        let hashes = which.iter().map(|&index| self.detectors[index].model_sha256()).filter(|hash| !hash.is_empty());
+        (names.join("+"), hashes.collect::<Vec<_>>().join("+"))
     }
 }

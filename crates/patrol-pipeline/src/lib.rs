@@ -3,6 +3,7 @@
 //! Read [`look`] first: it is the path of a picture from the slot to the desk, top to bottom. `replay` and `live` differ
 //! only in who calls it: one thread on a simulated clock, or a worker per core on a real one.
 
+pub mod condition;
 pub mod desk_room;
 pub mod eyes;
 pub mod live;

@@ -5,6 +5,7 @@ mod feed;
 mod floor;
 mod worker;
 
+use crate::condition::Reliance;
 use crate::desk_room::DeskRoom;
 use crate::eyes::Eyes;
 use crate::look::WeatherNow;
@@ -94,7 +95,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// Starts all threads. Fails when a thread or a worker's detectors cannot be made; nothing runs then.
+    /// Starts all threads. Fails when a thread or a worker's detectors cannot be made.
     pub fn start(
         config: &LiveConfig,
         clock: Arc<dyn Clock>,
@@ -116,7 +117,8 @@ impl Live {
                 account: Account::new(start),
                 watch: Some(Box::new(watch)),
                 queued: false,
-                condition: CameraCondition::Lost,
+                reliance: Reliance::default(),
+                undecodable_running: 0,
                 ended: false,
                 inferences: 0,
                 fixtures: 0,
@@ -136,6 +138,8 @@ impl Live {
             stop_signal: (Mutex::new(()), Condvar::new()),
             busy_since_ms: (0..worker_count).map(|_| AtomicU64::new(0)).collect(),
             archive_ok: AtomicBool::new(true),
+            desk_alive: AtomicBool::new(true),
+            unwritten: Mutex::new(None),
         });
         let eyes = (0..worker_count).map(|_| make_eyes()).collect::<Result<Vec<_>, _>>()?;
         let (events, arrived) = bounded(EVENTS_BOUND);
@@ -168,8 +172,8 @@ impl Live {
         LiveGauge(self.shared.clone())
     }
 
-    /// Stops feeds, then workers, then the desk, so that what was seen is still considered and written.
-    pub fn stop(self) {
+    /// Stops feeds, then workers, then the desk, so that what was seen is still considered and written. `Err` says what was not.
+    pub fn stop(self) -> Result<(), String> {
         self.shared.stopping.store(true, Ordering::SeqCst);
         self.shared.stop_signal.1.notify_all();
         self.shared.ready.notify_all();
@@ -187,8 +191,9 @@ impl Live {
         self.shared.desk_stopping.store(true, Ordering::SeqCst);
         drop(self.events);
         if self.desk.join().is_err() {
-            tracing::error!("the desk had panicked");
+            return Err("the desk broke off; what was written before stands".to_owned());
         }
+        lock(&self.shared.unwritten).take().map_or(Ok(()), Err)
     }
 }
 
@@ -207,7 +212,7 @@ impl LiveGauge {
                 let (blind, unexamined) = station.account.blind.at(now);
                 CameraReading {
                     camera: station.camera.clone(),
-                    condition: station.condition.clone(),
+                    condition: station.reliance.condition(),
                     ended: station.ended,
                     blind,
                     unexamined,
@@ -224,6 +229,11 @@ impl LiveGauge {
     /// Whether the desk's last change could be written.
     pub fn archive_ok(&self) -> bool {
         self.0.archive_ok.load(Ordering::Relaxed)
+    }
+
+    /// False once the desk has ended: nothing more will be considered, and only a restart helps.
+    pub fn desk_alive(&self) -> bool {
+        self.0.desk_alive.load(Ordering::Relaxed)
     }
 
     /// Longest time that any worker has spent on its present look.

@@ -9,7 +9,7 @@
 use crate::eyes::Eyes;
 use crate::slot::Waiting;
 use crate::watch::CameraWatch;
-use patrol_core::desk::{Absence, CameraCondition, CameraReport};
+use patrol_core::desk::Absence;
 use patrol_core::outcome::FailureKind;
 use patrol_core::{Outcome, Picture, Sighting, TrackStage, UnusableKind, Weather};
 use patrol_leads::{DeskEvent, exposure};
@@ -18,8 +18,6 @@ use std::time::Duration;
 
 /// Sightings of a camera are told at most this often, unless a decision may fall: the desk's tick is one second.
 const TELL_EVERY: Duration = Duration::from_millis(900);
-/// Running looks that could not be judged before the camera is said to see nothing (design §4).
-pub(crate) const UNUSABLE_LIMIT: u32 = 3;
 
 /// The weather as the desk counts it, and whether it is an assumption.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,15 +26,20 @@ pub struct WeatherNow {
     pub assumed: bool,
 }
 
-/// Looks once. Appends what the desk must know to `events`; the caller counts the outcome.
+/// Looks once. Appends what the desk must know to `events`; the caller counts the outcome and reports the camera's condition.
 pub fn look(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather: &WeatherNow, events: &mut Vec<DeskEvent>) -> Outcome {
+    let outcome = examine(waiting, watch, eyes, weather, events);
+    watch.judge_sight(outcome);
+    outcome
+}
+
+fn examine(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather: &WeatherNow, events: &mut Vec<DeskEvent>) -> Outcome {
     let picture = &waiting.picture;
     if waiting.discontinuity {
         watch.restart_motion();
     }
 
     let unusable = watch.guard.judge(picture);
-    report_condition(unusable, picture, watch, events);
     match unusable {
         Some(UnusableKind::SceneChange) => watch.restart_motion(),
         Some(kind) => return Outcome::Unusable(kind),
@@ -110,26 +113,4 @@ fn tell(told: Vec<(Sighting, bool)>, picture: &Picture, watch: &mut CameraWatch,
             seen_empty: false,
         }));
     }
-}
-
-/// Says so when a camera cannot see any more, and when it can again.
-fn report_condition(unusable: Option<UnusableKind>, picture: &Picture, watch: &mut CameraWatch, events: &mut Vec<DeskEvent>) {
-    let condition = match unusable {
-        Some(kind) if kind != UnusableKind::SceneChange => {
-            watch.unusable_running += 1;
-            Outcome::Unusable(kind).name().clone_into(&mut watch.unusable_why);
-            if watch.unusable_running != UNUSABLE_LIMIT {
-                return;
-            }
-            CameraCondition::CannotSee { why: watch.unusable_why.clone() }
-        }
-        _ => {
-            let could_not_see = std::mem::take(&mut watch.unusable_running) >= UNUSABLE_LIMIT;
-            if !could_not_see {
-                return;
-            }
-            CameraCondition::Seeing
-        }
-    };
-    events.push(DeskEvent::Camera(CameraReport { camera: watch.camera.id.clone(), at: picture.captured.at, condition }));
 }

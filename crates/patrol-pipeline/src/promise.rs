@@ -26,6 +26,10 @@ impl DueRule {
 
     /// Notes the arrival of a picture and says whether it is due. The caller looks at it or lets a newer one replace it.
     pub fn arrives(&mut self, at: MediaTime) -> bool {
+        if self.last_arrival.is_some_and(|previous| at < previous) {
+            // Media time went back: nothing of before can be counted from.
+            (self.last_look, self.last_arrival, self.longest_gap_s) = (None, None, 0.0);
+        }
         if let Some(previous) = self.last_arrival {
             let gap_s = at.seconds_since(previous).max(0.0);
             self.longest_gap_s = gap_s.max(self.longest_gap_s * 0.95);
@@ -137,6 +141,18 @@ mod tests {
             let longest = longest_interval(&mut rule(10), (0..400).map(|n| f64::from(n) * interval));
             assert!(longest <= 10.0 + 1e-6 && longest > 10.0 - 2.0 * interval - 0.01, "{interval}: {longest}");
         }
+    }
+
+    #[test]
+    fn a_time_that_goes_back_is_looked_at_at_once() {
+        let mut rule = rule(10);
+        for n in 0..100 {
+            let at = MediaTime::from_secs_f64(f64::from(n));
+            if rule.arrives(at) {
+                rule.looked(at);
+            }
+        }
+        assert!(rule.arrives(MediaTime::from_secs_f64(0.0)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The same path over recorded pictures with a simulated clock: a look takes no media time, every due look is taken.
 
+use crate::condition::Reliance;
 use crate::desk_room::{ArchiveError, DeskRoom};
 use crate::eyes::Eyes;
 use crate::look::{WeatherNow, look};
@@ -7,7 +8,6 @@ use crate::promise::{Account, DueRule};
 use crate::slot::Waiting;
 use crate::source::{Offer, PictureSource};
 use crate::watch::CameraWatch;
-use patrol_core::desk::{CameraCondition, CameraReport};
 use patrol_core::{Outcome, Picture, WallTime};
 use patrol_leads::{DeskEvent, DeskOutput};
 use std::time::Duration;
@@ -21,6 +21,10 @@ pub struct ReplayCamera {
     pub account: Account,
     pub source: Box<dyn PictureSource>,
     due: DueRule,
+    reliance: Reliance,
+    broke_off: Option<String>,
+    /// Capture time of the newest picture: where the feed ended when it is over.
+    newest: Option<WallTime>,
     /// The picture that is not due yet, until a newer one replaces it.
     idle: Option<Picture>,
     next: Next,
@@ -35,11 +39,21 @@ enum Next {
 impl ReplayCamera {
     pub fn new(watch: CameraWatch, source: Box<dyn PictureSource>, start: WallTime) -> Self {
         let due = DueRule::new(&watch.camera.promise);
-        Self { watch, account: Account::new(start), source, due, idle: None, next: Next::Unread }
+        Self {
+            watch,
+            account: Account::new(start),
+            source,
+            due,
+            reliance: Reliance::default(),
+            broke_off: None,
+            newest: None,
+            idle: None,
+            next: Next::Unread,
+        }
     }
 
     /// Capture time of the next picture, reading on past what cannot be decoded; `None` when the feed is over.
-    fn peek(&mut self, now: WallTime, events: &mut Vec<DeskEvent>) -> Option<WallTime> {
+    fn peek(&mut self) -> Option<WallTime> {
         loop {
             match &self.next {
                 Next::Picture { picture, .. } => return Some(picture.captured.at),
@@ -56,9 +70,7 @@ impl ReplayCamera {
                 Ok(Offer::End) => Next::Over,
                 Err(why) => {
                     tracing::error!(camera = %self.watch.camera.id, why, "the feed broke off");
-                    self.watch.last_error = Some(why);
-                    let camera = self.watch.camera.id.clone();
-                    events.push(DeskEvent::Camera(CameraReport { camera, at: now, condition: CameraCondition::Lost }));
+                    self.broke_off = Some(why);
                     Next::Over
                 }
             };
@@ -69,6 +81,9 @@ impl ReplayCamera {
     fn step(&mut self, eyes: &mut Eyes, weather: &WeatherNow, events: &mut Vec<DeskEvent>) -> Option<(Picture, Outcome)> {
         let Next::Picture { picture, discontinuity } = std::mem::replace(&mut self.next, Next::Unread) else { return None };
         let now = picture.captured.at;
+        self.newest = Some(now);
+        self.reliance.feed(true);
+        self.report(now, events);
         if let Some(stale) = self.idle.take() {
             self.account.ends(stale.captured.at, now, Outcome::Stale);
         }
@@ -80,14 +95,32 @@ impl ReplayCamera {
         let waiting = Waiting { picture, discontinuity, due: true, offered_at: now };
         let outcome = look(&waiting, &mut self.watch, eyes, weather, events);
         self.account.ends(now, now, outcome);
+        self.reliance.sight(self.watch.cannot_see());
+        self.report(now, events);
         Some((waiting.picture, outcome))
     }
 
-    fn finish(&mut self, now: WallTime) {
+    /// Nobody sees this camera's place any more.
+    fn lose(&mut self, now: WallTime, events: &mut Vec<DeskEvent>) {
+        self.reliance.feed(false);
+        self.report(now, events);
+    }
+
+    fn report(&mut self, now: WallTime, events: &mut Vec<DeskEvent>) {
+        events.extend(self.reliance.report(&self.watch.camera.id, now).map(DeskEvent::Camera));
+    }
+
+    /// Why the feed broke off before its end.
+    pub fn broke_off(&self) -> Option<&str> {
+        self.broke_off.as_deref()
+    }
+
+    /// Counts what is left, up to where the feed itself ended.
+    fn finish(&mut self, start: WallTime) {
         if let Some(stale) = self.idle.take() {
             self.account.ends(stale.captured.at, stale.captured.at, Outcome::Stale);
         }
-        self.account.blind.passes(now);
+        self.account.blind.passes(self.newest.unwrap_or(start));
     }
 }
 
@@ -132,7 +165,7 @@ pub fn replay(
         loop {
             let mut first: Option<(WallTime, usize)> = None;
             for (index, camera) in cameras.iter_mut().enumerate() {
-                if let Some(captured) = camera.peek(now, &mut batch) {
+                if let Some(captured) = camera.peek() {
                     over = false;
                     if first.is_none_or(|(earliest, _)| captured < earliest) {
                         first = Some((captured, index));
@@ -147,13 +180,19 @@ pub fn replay(
                 summary.looked(&cameras[index].watch, &picture, outcome);
             }
         }
+        if !over {
+            // A feed that ended while others go on is a lost camera, as in `run`.
+            for camera in cameras.iter_mut().filter(|camera| matches!(camera.next, Next::Over)) {
+                camera.lose(tick_end, &mut batch);
+            }
+        }
         if over && batch.is_empty() && coming.peek().is_none() {
             break;
         }
         now = tick_end;
     }
     for camera in cameras {
-        camera.finish(now);
+        camera.finish(start);
     }
     Ok(now)
 }

@@ -4,7 +4,8 @@ use crate::eyes::Eyes;
 use crate::upright::UprightHeights;
 use patrol_core::sighting::{EvidenceRef, Jpeg, Place};
 use patrol_core::{
-    Camera, Detection, Evidence, MediaTime, Picture, PictureSize, PixelBox, Posture, Sighting, Tier, Track, TrackId, TrackStage,
+    Camera, Detection, Evidence, MediaTime, Outcome, Picture, PictureSize, PixelBox, Posture, Sighting, Tier, Track, TrackId, TrackStage,
+    UnusableKind,
 };
 use patrol_leads::posture::{self, PostureFilter, PostureInput};
 use patrol_track::{EndedTrack, Tracker, TrackerConfig};
@@ -14,6 +15,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Looks in a row that could not be judged before the camera is said to see nothing (design §4).
+const BAD_LOOKS_LIMIT: u32 = 3;
+/// Small pictures from before somebody came are his for this long: how he came to be there, not who was there before him.
+const PREVIEW_BEFORE: Duration = Duration::from_secs(30);
 /// While a decision stands, new evidence is taken this often.
 const EVIDENCE_EVERY: Duration = Duration::from_mins(1);
 /// At most this many small pictures go before a decision (design §6), no closer than this.
@@ -42,8 +47,8 @@ pub struct CameraWatch {
     /// All live tracks after the last look.
     pub tracks: Vec<Track>,
     pub(crate) last_told: Option<MediaTime>,
-    pub(crate) unusable_running: u32,
-    pub(crate) unusable_why: String,
+    /// Looks in a row that could not be judged, and what the last of them ended in.
+    bad_looks: (u32, &'static str),
     tracker: Tracker,
     upright: UprightHeights,
     memories: BTreeMap<TrackId, TrackMemory>,
@@ -90,8 +95,7 @@ impl CameraWatch {
             detections: Vec::new(),
             tracks: Vec::new(),
             last_told: None,
-            unusable_running: 0,
-            unusable_why: String::new(),
+            bad_looks: (0, ""),
             tracker: Tracker::new(TrackerConfig::default(), first_track_id),
             upright: UprightHeights::default(),
             memories: BTreeMap::new(),
@@ -103,12 +107,23 @@ impl CameraWatch {
     pub fn renewed(&self) -> Self {
         let mut fresh = Self::new(self.camera.clone(), self.detectors.clone(), self.tracker.next_id());
         fresh.inferences = self.inferences;
+        fresh.bad_looks = self.bad_looks;
         fresh
     }
 
     /// Time jumped or the scene changed at once: stillness is neither credited nor carried over.
     pub(crate) fn restart_motion(&mut self) {
         self.tracker.restart_motion();
+        self.last_told = None;
+        self.previews.clear();
+    }
+
+    /// Counts looks in a row that could not be judged. A changed scene can: its detections stand.
+    pub(crate) fn judge_sight(&mut self, outcome: Outcome) {
+        self.bad_looks = match outcome {
+            Outcome::Unusable(UnusableKind::SceneChange) | Outcome::Examined | Outcome::Unchanged => (0, ""),
+            bad => (self.bad_looks.0.saturating_add(1), bad.name()),
+        };
     }
 
     /// Hands the detections of this look to the tracker, and judges every confirmed track's posture.
@@ -197,7 +212,8 @@ impl CameraWatch {
         let bbox = sighting.place.bbox.clipped(picture.size());
         let whole = hashed(jpeg::whole(picture, Some(&bbox), WHOLE_WIDTH_PX, EVIDENCE_QUALITY)?);
         let crop = hashed(jpeg::crop(picture, &bbox, CROP_MARGIN, EVIDENCE_QUALITY)?);
-        let preview: Vec<Jpeg> = self.previews.iter().map(|(_, jpeg)| jpeg.clone()).collect();
+        let since = sighting.media_time - sighting.captured.at.since(sighting.first_seen) - PREVIEW_BEFORE;
+        let preview: Vec<Jpeg> = self.previews.iter().filter(|(at, _)| *at >= since).map(|(_, jpeg)| jpeg.clone()).collect();
         let (model, model_sha256) = eyes.describe(&self.detectors);
         let about = EvidenceRef {
             camera: self.camera.id.clone(),
@@ -254,7 +270,7 @@ impl CameraWatch {
 
     /// Why the camera cannot see, once it has been so for three looks.
     pub(crate) fn cannot_see(&self) -> Option<String> {
-        (self.unusable_running >= crate::look::UNUSABLE_LIMIT).then(|| self.unusable_why.clone())
+        (self.bad_looks.0 >= BAD_LOOKS_LIMIT).then(|| self.bad_looks.1.to_owned())
     }
 
     /// The filtered posture of a track.

@@ -5,7 +5,7 @@ use crate::telemetry;
 use crossbeam_channel::Sender;
 use patrol_console::{Answer, CameraStatus, Change, ChangeKind, Check, Office, SuppressedView, WeatherView};
 use patrol_core::desk::{CameraCondition, CaseCallback, OfficerCommand, Ring};
-use patrol_core::{Clock, Lead, LeadId, LeadState, Outcome, WallTime};
+use patrol_core::{Clock, Lead, LeadId, LeadState, Outcome, Tier, WallTime};
 use patrol_leads::{Desk, DeskEvent, exposure};
 use patrol_pipeline::CameraReading;
 use patrol_pipeline::live::{LiveGauge, Told};
@@ -18,6 +18,12 @@ use tokio::sync::{broadcast, oneshot};
 
 /// Changes a slow page may be behind before it is told to load anew.
 const CHANGES_KEPT: usize = 1024;
+/// Ended leads stay on the page this long: as long as the desk links them (design §6).
+const SHOWN_FOR: Duration = Duration::from_hours(72);
+/// A promise of every picture has a limit of zero; a second late is not late.
+const PROMISE_SLACK: Duration = Duration::from_secs(1);
+/// So many cameras are named in one alarm.
+const BROKEN_NAMED: usize = 5;
 /// An alarm about the system rings again after this long.
 const ALARM_EVERY: Duration = Duration::from_mins(1);
 /// A look that takes longer than this is stuck.
@@ -159,7 +165,15 @@ impl Board {
 
     /// Hands a verified callback to the desk; `committed` is told once it is kept. Blocks while the desk's queue is full.
     pub(crate) fn call(&self, callback: CaseCallback, committed: oneshot::Sender<Result<(), String>>) {
-        lock(&self.called).entry(callback.callback_id.clone()).or_default().push(committed);
+        {
+            let mut called = lock(&self.called);
+            // Whoever gave up waiting is forgotten.
+            called.retain(|_, waiting| {
+                waiting.retain(|waiting| !waiting.is_closed());
+                !waiting.is_empty()
+            });
+            called.entry(callback.callback_id.clone()).or_default().push(committed);
+        }
         self.send(DeskEvent::Callback(callback));
     }
 
@@ -177,6 +191,33 @@ impl Board {
     /// Messages that have not reached the city yet.
     pub(crate) fn outbox_waiting(&self) -> u64 {
         lock_store(&self.store).outbox_counts().map_or(0, |counts| counts.waiting)
+    }
+
+    /// Urgent leads whose case is under way at the city.
+    pub(crate) fn underway(&self) -> Vec<Lead> {
+        use LeadState::{Accepted, Arrived, Dispatched, Handled, Pushed};
+        let shown = lock(&self.shown);
+        let underway = |lead: &&Lead| lead.tier <= Tier::B && matches!(lead.state, Pushed | Accepted | Dispatched | Arrived | Handled);
+        shown.leads.values().filter(underway).cloned().collect()
+    }
+
+    /// Leads that ended long ago leave the page; the store keeps them.
+    pub(crate) fn forget(&self, now: WallTime) {
+        lock(&self.shown).leads.retain(|_, lead| lead.state.is_open() || now.since(lead.state_since) < SHOWN_FOR);
+    }
+
+    /// Rings while cameras are seen later than their promise allows, all of them in one.
+    pub(crate) fn watch_promises(&self) {
+        let broken: Vec<String> = self
+            .readings()
+            .iter()
+            .filter(|reading| !reading.ended && reading.blind > reading.camera.promise.look_limit.max(PROMISE_SLACK))
+            .map(|reading| format!("{}({:.0} 秒)", reading.camera.name, reading.blind.as_secs_f64()))
+            .collect();
+        if !broken.is_empty() {
+            let named = broken.iter().take(BROKEN_NAMED).cloned().collect::<Vec<_>>().join("、");
+            self.alarm("promise-broken", format!("{} 路摄像机超过承诺时间未被查看:{named}", broken.len()));
+        }
     }
 
     pub(crate) fn shown_leads(&self) -> Vec<Lead> {
@@ -224,7 +265,11 @@ impl Office for Board {
     fn command(&self, command: OfficerCommand) -> Answer {
         let request = self.request_id.fetch_add(1, Ordering::Relaxed) + 1;
         let (answer, answered) = oneshot::channel();
-        lock(&self.asked).insert(request, answer);
+        {
+            let mut asked = lock(&self.asked);
+            asked.retain(|_, waiting| !waiting.is_closed());
+            asked.insert(request, answer);
+        }
         let events = self.live.get().map(|(_, events)| events.clone());
         Box::pin(async move {
             // The queue may be full for a moment; a page's thread must not wait for it.
@@ -261,6 +306,11 @@ impl Office for Board {
                 name: "store".into(),
                 ok: gauge.archive_ok(),
                 detail: if gauge.archive_ok() { "writable" } else { "cannot be written" }.into(),
+            },
+            Check {
+                name: "desk".into(),
+                ok: gauge.desk_alive(),
+                detail: if gauge.desk_alive() { "considering" } else { "has ended; restart" }.into(),
             },
             Check {
                 name: "workers".into(),

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use patrol_city::{CallbackConfig, Courier, Outbox, Outlet, ReceivedCallback, Signer, callback_router};
 use patrol_console::ConsoleConfig;
 use patrol_core::desk::OutboxItem;
-use patrol_core::{Clock, Lead, LeadState, Tier, WallTime, Weather};
+use patrol_core::{Clock, WallTime, Weather};
 use patrol_leads::{Desk, DeskEvent};
 use patrol_pipeline::DeskRoom;
 use patrol_pipeline::live::{Live, LiveCamera, LiveConfig, MakeEyes, OnLook, Told};
@@ -126,6 +126,7 @@ impl Service {
                 }
                 if expired.is_none_or(|last| now.since(last) >= EXPIRE_EVERY) {
                     expired = Some(now);
+                    board.forget(now);
                     match lock(&store).expire(now) {
                         Ok(report) if report.not_deleted == 0 => tracing::debug!(?report, "expired evidence deleted"),
                         Ok(report) => board.alarm(
@@ -135,6 +136,7 @@ impl Service {
                         Err(error) => board.alarm("evidence-not-deleted", format!("到期图片未能清理:{error}")),
                     }
                 }
+                board.watch_promises();
                 std::thread::park_timeout(HOUSE_PAUSE);
             }
         })?;
@@ -198,13 +200,18 @@ impl Service {
         Ok(())
     }
 
+    pub(crate) fn desk_alive(&self) -> bool {
+        self.live.gauge().desk_alive()
+    }
+
     pub(crate) fn all_feeds_ended(&self) -> bool {
         self.live.gauge().all_ended()
     }
 
     /// Feeds, workers and desk first, so that what was seen is written; then what is under way to the city; then the pages.
-    pub(crate) fn stop(self) {
-        self.live.stop();
+    /// `Err` says what of the last changes was not written.
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        let written = self.live.stop().map_err(anyhow::Error::msg);
         self.stop.send_replace(true);
         let tasks = self.tasks;
         self.runtime.block_on(async move {
@@ -220,6 +227,7 @@ impl Service {
                 tracing::error!("a thread had panicked");
             }
         }
+        written
     }
 }
 
@@ -233,17 +241,13 @@ struct Links {
 
 /// Platforms drop callbacks: asks after every urgent case of which nothing was heard for a while (`integration.md` §3.4).
 async fn poll_cases(outlet: Arc<Outlet>, board: Arc<Board>, clock: Arc<dyn Clock>, mut stopped: watch::Receiver<bool>) {
-    let is_underway = |lead: &Lead| {
-        use LeadState::{Accepted, Arrived, Dispatched, Handled, Pushed};
-        lead.tier <= Tier::B && matches!(lead.state, Pushed | Accepted | Dispatched | Arrived | Handled)
-    };
     loop {
         tokio::select! {
             () = tokio::time::sleep(clock.real_wait(POLL_EVERY)) => {}
             _ = stopped.wait_for(|stop| *stop) => return,
         }
         let now = clock.now();
-        for lead in board.shown_leads().into_iter().filter(is_underway) {
+        for lead in board.underway() {
             let heard = lead.case.last_at.map_or(lead.state_since, |at| at.max(lead.state_since));
             let Some(case_id) = lead.case.case_id.as_ref().filter(|_| now.since(heard) >= POLL_EVERY) else { continue };
             match outlet.poll_case(case_id, now).await {

@@ -6,12 +6,13 @@ use patrol_pipeline::CameraReading;
 use patrol_store::OutboxCounts;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 
 /// Logs go to standard error, `info` and above unless `PATROL_LOG` says otherwise; standard output is for results.
 pub(crate) fn start_logging() {
     let filter = EnvFilter::try_from_env("PATROL_LOG").unwrap_or_else(|_| EnvFilter::new("info,ort=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).init();
 }
 
 type Reading = fn(&CameraReading) -> f64;

@@ -16,7 +16,8 @@ impl Desk {
         if book.condition.as_ref() == Some(&condition) {
             return;
         }
-        let was_seeing = book.is_seeing();
+        // After a restart a camera that sees is no news, and one that does not is, as if it had seen until now.
+        let was_seeing = book.is_seeing() || book.is_restarted();
         let why = match &condition {
             CameraCondition::Seeing => None,
             CameraCondition::Lost => Some("无画面".to_owned()),

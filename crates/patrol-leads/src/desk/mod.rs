@@ -79,6 +79,12 @@ impl Desk {
                 LeadBook { sent: is_sent, told: lead.delivery != DeliveryState::NotDue, ..LeadBook::new(lead.state_since) }
             });
         }
+        // Nobody looked while the process was down: every camera is blind from the last tick to its first report.
+        if state.now > WallTime::default() {
+            for camera in &cameras {
+                state.cameras.entry(camera.id.clone()).or_default().restart(state.now);
+            }
+        }
         let known: BTreeSet<LeadId> = leads.iter().map(|lead| lead.id.clone()).collect();
         state.books.retain(|id, _| known.contains(id));
         for person in state.persons.values_mut().flat_map(BTreeMap::values_mut) {

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+/// Why a camera cannot see that has not been heard of since the start.
+const RESTARTED: &str = "restarted";
 /// Tracks remembered per camera; the longest unseen without a lead goes first.
 pub(super) const PERSONS_PER_CAMERA_MAX: usize = 256;
 /// Blind intervals remembered per camera.
@@ -95,7 +97,7 @@ impl CameraBook {
         matches!(self.condition, None | Some(CameraCondition::Seeing))
     }
     pub(super) fn set(&mut self, condition: CameraCondition, at: WallTime) {
-        if !self.is_seeing() && condition == CameraCondition::Seeing {
+        if !self.is_seeing() && condition == CameraCondition::Seeing && at > self.since {
             self.blind.push_back((self.since, at));
             if self.blind.len() > BLIND_MAX {
                 self.blind.pop_front();
@@ -105,6 +107,16 @@ impl CameraBook {
             self.since = at;
         }
         self.condition = Some(condition);
+    }
+    /// The process was down from `last_tick` on; whether the camera sees is not known until it is reported.
+    pub(super) fn restart(&mut self, last_tick: WallTime) {
+        if self.is_seeing() {
+            self.since = last_tick;
+            self.condition = Some(CameraCondition::CannotSee { why: RESTARTED.to_owned() });
+        }
+    }
+    pub(super) fn is_restarted(&self) -> bool {
+        matches!(&self.condition, Some(CameraCondition::CannotSee { why }) if why == RESTARTED)
     }
     /// How long it could not see within an interval; a blindness that lasts counts up to `to`.
     pub(super) fn blind_between(&self, from: WallTime, to: WallTime) -> Duration {

@@ -170,3 +170,36 @@ fn a_camera_lost_with_a_lead_open_goes_to_a_human_at_once() {
     assert_eq!(scene.rang("camera-lost"), 1);
     assert!(scene.lead().ringing.is_some_and(|ringing| ringing.why == "camera-lost"));
 }
+
+#[test]
+fn the_time_of_a_restart_is_not_time_without_motion() {
+    let mut scene = Scene::new(-2.0);
+    scene.someone(1, Posture::Lying, (0.0, 0.0));
+    scene.run(60);
+    scene.comes_back = false;
+    scene.restart_every = Some(61);
+    scene.tick();
+    scene.restart_every = None;
+    // Ten minutes pass before the first picture: then only the two minutes that were seen count.
+    scene.now = scene.now + std::time::Duration::from_mins(10);
+    scene.camera(CameraCondition::Seeing);
+    scene.run(30);
+    assert!(scene.leads().iter().all(|lead| lead.state != LeadState::Review), "a minute and a half has been seen");
+    scene.run(60);
+    assert_eq!(scene.lead().state, LeadState::Review);
+}
+
+#[test]
+fn a_camera_that_does_not_come_back_after_a_restart_rings() {
+    let mut scene = Scene::new(-2.0);
+    scene.someone(1, Posture::Lying, (0.0, 0.0));
+    scene.minutes(3);
+    scene.comes_back = false;
+    scene.restart_every = Some(181);
+    scene.tick();
+    scene.restart_every = None;
+    scene.actors.clear();
+    scene.camera(CameraCondition::Lost);
+    scene.run(2);
+    assert_eq!(scene.rang("camera-lost"), 1);
+}

@@ -51,6 +51,10 @@ pub(crate) struct Scene {
     pub(crate) shuffle: Option<fn(&mut Vec<DeskEvent>)>,
     /// Stops the desk and starts it again from what it wrote, every so many ticks.
     pub(crate) restart_every: Option<u64>,
+    /// Of camera `a`, as reported last.
+    condition: CameraCondition,
+    /// Whether cameras report after a restart.
+    pub(crate) comes_back: bool,
     ticks: u64,
     requests: u64,
 }
@@ -92,6 +96,8 @@ impl Scene {
             shuffle: None,
             restart_every: None,
             ticks: 0,
+            condition: CameraCondition::Seeing,
+            comes_back: true,
             requests: 0,
         }
     }
@@ -197,6 +203,7 @@ impl Scene {
         self.pending.push(event);
     }
     pub(crate) fn camera(&mut self, condition: CameraCondition) {
+        self.condition = condition.clone();
         let report = CameraReport { camera: CameraId::new("a"), at: self.now, condition };
         self.event(DeskEvent::Camera(report));
     }
@@ -231,6 +238,13 @@ impl Scene {
             let leads = serde_json::to_string(&self.leads()).expect("leads are JSON");
             let read = serde_json::from_str(&state).expect("the same state");
             self.desk = Desk::restore(self.config.clone(), cameras(), read, serde_json::from_str(&leads).expect("the same leads"));
+            if self.comes_back {
+                let reports = cameras().into_iter().map(|camera| {
+                    let condition = if camera.id.as_str() == "a" { self.condition.clone() } else { CameraCondition::Seeing };
+                    DeskEvent::Camera(CameraReport { camera: camera.id, at: self.now, condition })
+                });
+                self.desk.consider(self.now, reports.collect());
+            }
         }
         output
     }

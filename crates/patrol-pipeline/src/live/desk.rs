@@ -12,8 +12,22 @@ use std::time::Duration;
 /// The desk considers once a second of scene time, and at once when a person or the city speaks.
 const TICK: Duration = Duration::from_secs(1);
 
+/// While all stops, a change that cannot be written is tried this often, so many times: two seconds of a locked file or a full disk.
+const LAST_TRY_EVERY: Duration = Duration::from_millis(200);
+const LAST_TRIES: u32 = 10;
+
+/// Tells the others that the desk has ended, also when it broke off.
+struct Ended<'a>(&'a Shared);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.desk_alive.store(false, Ordering::Relaxed);
+    }
+}
+
 /// The desk's thread: one tick a second, at once when a person or the city speaks; written before told.
 pub(super) fn run_desk(shared: &Shared, mut room: DeskRoom, arrived: &Receiver<DeskEvent>, mut on_told: OnTold) {
+    let _ended = Ended(shared);
     let mut next_tick = shared.clock.monotonic() + TICK;
     let mut ending = false;
     while !ending {
@@ -57,6 +71,7 @@ fn consider(shared: &Shared, room: &mut DeskRoom, batch: Vec<DeskEvent>, on_told
         _ => None,
     };
     let callbacks: Vec<String> = batch.iter().filter_map(id_of).collect();
+    let mut last_tries = LAST_TRIES;
     let mut written = room.consider(now, batch);
     let output = loop {
         match written {
@@ -65,7 +80,12 @@ fn consider(shared: &Shared, room: &mut DeskRoom, batch: Vec<DeskEvent>, on_told
                 shared.archive_ok.store(false, Ordering::Relaxed);
                 tracing::error!(%error, "nothing new is shown until it is written");
                 if !shared.wait(Duration::from_secs(1)) {
-                    return false;
+                    if last_tries == 0 {
+                        *lock(&shared.unwritten) = Some(format!("the desk's last changes were not written: {error}"));
+                        return false;
+                    }
+                    last_tries -= 1;
+                    std::thread::park_timeout(LAST_TRY_EVERY);
                 }
                 written = room.write_again();
             }

@@ -1,10 +1,11 @@
 //! What all threads share: the cameras with their slots, and who is due.
 
+use crate::condition::Reliance;
 use crate::look::WeatherNow;
 use crate::promise::{Account, DueRule};
 use crate::slot::{Slot, Waiting};
 use crate::watch::CameraWatch;
-use patrol_core::desk::CameraCondition;
+use patrol_core::desk::CameraReport;
 use patrol_core::{Camera, Clock, Outcome, Picture, WallTime};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,7 +24,9 @@ pub(super) struct Station {
     /// `None` while a worker has it.
     pub(super) watch: Option<Box<CameraWatch>>,
     pub(super) queued: bool,
-    pub(super) condition: CameraCondition,
+    pub(super) reliance: Reliance,
+    /// Access units in a row that gave no picture.
+    pub(super) undecodable_running: u32,
     pub(super) ended: bool,
     pub(super) inferences: u64,
     pub(super) fixtures: u32,
@@ -48,6 +51,10 @@ pub(super) struct Shared {
     /// Scene milliseconds at which each worker began its present look, plus one; zero while it waits.
     pub(super) busy_since_ms: Vec<AtomicU64>,
     pub(super) archive_ok: AtomicBool,
+    /// False once the desk's thread has ended.
+    pub(super) desk_alive: AtomicBool,
+    /// Why the desk's last output could not be written before all stopped.
+    pub(super) unwritten: Mutex<Option<String>>,
 }
 
 impl Shared {
@@ -67,12 +74,21 @@ impl Shared {
         !self.stopping()
     }
 
+    /// Changes what is relied upon of a camera; a report when the desk must hear of it.
+    pub(super) fn rely(&self, index: usize, change: impl FnOnce(&mut Reliance)) -> Option<CameraReport> {
+        let now = self.clock.now();
+        let mut floor = lock(&self.floor);
+        let station = &mut floor.stations[index];
+        change(&mut station.reliance);
+        station.reliance.report(&station.camera.id, now)
+    }
+
     /// Puts a picture into its camera's slot, and the camera among the ready ones when its look is due.
     pub(super) fn offer(&self, index: usize, picture: Picture, discontinuity: bool) {
         let now = self.clock.now();
         let mut floor = lock(&self.floor);
         let station = &mut floor.stations[index];
-        let due = station.due.arrives(picture.media_time);
+        let due = station.due.arrives(picture.media_time) || discontinuity;
         if due {
             station.due.looked(picture.media_time);
         }

@@ -7,7 +7,7 @@ use crate::look::look;
 use crate::slot::Waiting;
 use crate::watch::CameraWatch;
 use crossbeam_channel::Sender;
-use patrol_core::desk::CameraCondition;
+use patrol_core::desk::CameraReport;
 use patrol_core::outcome::FailureKind;
 use patrol_core::{Outcome, WallTime};
 use patrol_leads::DeskEvent;
@@ -36,6 +36,7 @@ impl Worker {
                 tracing::error!(camera = %watch.camera.id, "a look broke off; the camera's tracks start anew");
                 events.clear();
                 *watch = watch.renewed();
+                watch.judge_sight(Outcome::Failed(FailureKind::Panicked));
                 if let Ok(fresh) = (self.make_eyes)() {
                     eyes = fresh;
                 }
@@ -49,7 +50,11 @@ impl Worker {
             }
             let end = clock.now();
             let camera = watch.camera.id.clone();
-            self.put_back(index, watch, &waiting, outcome, end);
+            if let Some(report) = self.put_back(index, watch, &waiting, outcome, end)
+                && self.events.send(DeskEvent::Camera(report)).is_err()
+            {
+                return;
+            }
             self.shared.busy_since_ms[self.index].store(0, Ordering::Relaxed);
             if let Some(on_look) = &self.on_look {
                 on_look(&LookRecord { camera, captured: waiting.picture.captured.at, start, end, outcome });
@@ -70,20 +75,19 @@ impl Worker {
         }
     }
 
-    fn put_back(&self, index: usize, watch: Box<CameraWatch>, waiting: &Waiting, outcome: Outcome, now: WallTime) {
+    fn put_back(&self, index: usize, watch: Box<CameraWatch>, waiting: &Waiting, outcome: Outcome, now: WallTime) -> Option<CameraReport> {
         let mut floor = lock(&self.shared.floor);
         let station = &mut floor.stations[index];
         station.account.ends(waiting.picture.captured.at, now, outcome);
         station.inferences = watch.inferences;
         station.fixtures = watch.fixtures;
-        station.condition = match watch.cannot_see() {
-            Some(why) => CameraCondition::CannotSee { why },
-            None => CameraCondition::Seeing,
-        };
+        station.reliance.sight(watch.cannot_see());
+        let report = station.reliance.report(&station.camera.id, now);
         if watch.last_error.is_some() {
             station.last_error.clone_from(&watch.last_error);
         }
         station.watch = Some(watch);
         floor.queue(index);
+        report
     }
 }

@@ -2,12 +2,12 @@
 
 use crate::world::{BrightBoxes, START, Tape, camera, picture};
 use patrol_core::outcome::FailureKind;
-use patrol_core::{Clock, Detection, Outcome, Picture, ScaledClock};
+use patrol_core::{Clock, Detection, Outcome, Picture, ScaledClock, WallTime};
 use patrol_leads::{Desk, DeskConfig};
-use patrol_pipeline::live::{Live, LiveCamera, LiveConfig, MakeEyes, OpenSource};
+use patrol_pipeline::live::{Live, LiveCamera, LiveConfig, MakeEyes, OnLook, OpenSource};
 use patrol_pipeline::{DeskRoom, Eyes, MemoryArchive, Offer, PictureSource};
 use patrol_vision::{DetectContext, Detector, VisionError};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Breaks off on pictures of camera number 1, which are marked in their first pixel.
@@ -39,6 +39,53 @@ fn marked(seconds: f64) -> Tape {
     )
 }
 
+/// A source that breaks after ten seconds begins again at media time zero; its looks go on at once.
+#[test]
+fn a_source_that_breaks_and_comes_back_is_looked_at_again() {
+    let clock: Arc<dyn Clock> = Arc::new(ScaledClock::new(START, 20.0));
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let mut opened = 0;
+    let now = clock.clone();
+    let open = move || -> Result<Box<dyn PictureSource>, String> {
+        opened += 1;
+        let start = now.now();
+        let mut tape = Tape((0..40).map(|n| offered(n, start)).collect());
+        if opened == 1 {
+            tape.0.push_back(Err("the cable was cut".into()));
+        }
+        Ok(Box::new(tape))
+    };
+    let cameras = vec![live_camera("back", Box::new(open))];
+    let desk = Desk::new(DeskConfig::default(), cameras.iter().map(|live| live.camera.clone()).collect());
+    let room = DeskRoom::new(desk, Box::new(MemoryArchive));
+    let make_eyes: MakeEyes = Arc::new(|| Ok(Eyes::new(vec![Box::new(BrightBoxes) as Box<dyn Detector>])));
+    let on_look: OnLook = {
+        let times = times.clone();
+        Arc::new(move |look| times.lock().expect("times").push(look.captured))
+    };
+    let live =
+        Live::start(&LiveConfig { workers: 1 }, clock, cameras, &make_eyes, room, Box::new(|_| {}), Some(&on_look)).expect("started");
+    let gauge = live.gauge();
+    for _ in 0..2000 {
+        if gauge.all_ended() {
+            break;
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    live.stop().expect("written");
+    let times = times.lock().expect("times");
+    assert!(times.len() >= 30, "both openings were looked at: {}", times.len());
+    let longest = times.windows(2).map(|pair| pair[1].since(pair[0])).max().expect("looks");
+    assert!(longest < Duration::from_secs(8), "{longest:?}");
+}
+
+fn offered(number: u64, start: WallTime) -> Result<Offer, String> {
+    let t_s = number as f64 / 4.0;
+    let mut picture = picture(number, t_s, &[]);
+    picture.captured.at = start + Duration::from_secs_f64(t_s);
+    Ok(Offer::Picture { picture, discontinuity: false })
+}
+
 #[test]
 fn a_detector_that_breaks_and_a_source_that_never_opens_disturb_nobody() {
     let clock: Arc<dyn Clock> = Arc::new(ScaledClock::new(START, 20.0));
@@ -60,7 +107,7 @@ fn a_detector_that_breaks_and_a_source_that_never_opens_disturb_nobody() {
         }
         std::thread::park_timeout(Duration::from_millis(50));
     }
-    live.stop();
+    live.stop().expect("written");
     let readings = gauge.cameras();
     let [well, breaks, absent] = readings.as_slice() else { panic!("three cameras") };
     assert_eq!(well.tally.total(), 80);

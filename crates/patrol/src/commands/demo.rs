@@ -110,12 +110,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 
     let officer = Officer::start(service.board.clone(), clock.clone())?;
-    while !service.all_feeds_ended() {
+    // The scene has its own end; a source that keeps failing must not make the demo endless.
+    let deadline = clock.monotonic() + Duration::from_secs(args.seconds).mul_f64(2.0 * SPEED);
+    while !service.all_feeds_ended() && clock.monotonic() < deadline {
         std::thread::park_timeout(OFFICER_LOOKS);
     }
     officer.finish(&service.board, &clock);
     let leads = service.board.shown_leads();
-    service.stop();
+    service.stop()?;
     let delivered = city.stop()?;
 
     // The simulator's truth travels as the JSON it writes for anyone.

@@ -5,7 +5,7 @@ use crate::config::{CameraPlan, Plan};
 use crate::service::{Parts, Service};
 use crate::sources::FileSource;
 use crate::system;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use patrol_core::{Clock, SystemClock};
 use patrol_pipeline::LookRecord;
 use patrol_pipeline::live::{LiveCamera, OnLook};
@@ -14,7 +14,9 @@ use std::io::{LineWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::signal::unix::{SignalKind, signal};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -27,6 +29,8 @@ pub(crate) struct Args {
 
 /// Where leads are kept when the pipeline names no folder.
 const DEFAULT_STORE: &str = "patrol-data";
+/// How often it is looked whether the desk still works.
+const DESK_CHECK: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (plan, problems) = Plan::load(&args.pipeline)?;
@@ -40,13 +44,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let make_eyes = system::make_eyes(&plan).map_err(anyhow::Error::msg)?;
     let cameras = plan.cameras.iter().map(|camera| live_camera(camera, epoch, &clock)).collect();
     let on_look = args.looks.as_deref().map(look_log).transpose()?;
+    let signals = Signals::new()?;
     let service = Service::start(Parts { plan: &plan, clock, cameras, make_eyes, desk, store, on_look })?;
     if let Some(address) = service.console {
         eprintln!("线上巡屏: http://{address}/");
     }
-    wait_for_signal()?;
+    let ended = signals.wait(|| service.desk_alive());
     eprintln!("stopping: what was seen is still considered and written");
-    service.stop();
+    service.stop()?;
+    ended?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -60,16 +66,39 @@ fn live_camera(plan: &CameraPlan, epoch: u64, clock: &Arc<dyn Clock>) -> LiveCam
     }
 }
 
-fn wait_for_signal() -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            ended = tokio::signal::ctrl_c() => ended?,
-        }
-        Ok(())
-    })
+/// SIGTERM and Ctrl-C end the patrol; installed before anything runs, so that none is missed.
+struct Signals {
+    runtime: Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let (terminate, interrupt, hang_up) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?);
+        drop(entered);
+        Ok(Self { runtime, terminate, interrupt, hang_up })
+    }
+
+    /// Waits for a signal; an error when the desk has broken off, which only a restart mends.
+    fn wait(mut self, desk_alive: impl Fn() -> bool) -> anyhow::Result<()> {
+        self.runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    _ = self.terminate.recv() => return Ok(()),
+                    _ = self.interrupt.recv() => return Ok(()),
+                    _ = self.hang_up.recv() => tracing::warn!("cameras are read at the start only; restart to read them again"),
+                    () = tokio::time::sleep(DESK_CHECK) => if !desk_alive() {
+                        bail!("the desk broke off; its state is in the store: start again");
+                    },
+                }
+            }
+        })
+    }
 }
 
 /// CSV with Unix seconds. A line that cannot be written is said once and stops the log, not the patrol.
