@@ -33,7 +33,9 @@ ${[[-3, 8, 80], [3, 8, 100], [0, 14, 95]].map(([e, n, f]) => `[[person]]\nat_s =
 const made = spawnSync(patrol, ['sim', 'scene', join(folder, 'spec.toml'), '--out', join(folder, 'scene')], { env });
 if (made.status !== 0) throw new Error(made.stderr.toString());
 writeFileSync(join(folder, 'scene/mapping.toml'), 'crs = "both"\n[class]\nbig = "05"\nsmall = "99"\n');
-appendFileSync(join(folder, 'scene/pipeline.toml'), `
+const pipeline = join(folder, 'scene/pipeline.toml');
+writeFileSync(pipeline, readFileSync(pipeline, 'utf8').replace('[site]\n', '[site]\nsystem_code = "31010100085026000001"\n'));
+appendFileSync(pipeline, `
 [store]
 dir = "store"
 [console]

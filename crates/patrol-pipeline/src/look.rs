@@ -71,7 +71,7 @@ fn assess(picture: &Picture, watch: &mut CameraWatch, eyes: &Eyes, weather: &Wea
         if watch.tracks[index].stage != TrackStage::Confirmed {
             continue;
         }
-        if watch.is_fixture(&watch.tracks[index], eyes) {
+        if watch.is_fixture(index, eyes) {
             watch.fixtures += 1;
             continue;
         }

@@ -6,6 +6,7 @@
 
 use crate::live::Live;
 use crate::stillness::{JITTER_PX, forgiving_iou};
+use crate::tracker::SET_OFF_STILL_MAX_S;
 use patrol_core::{Detection, PixelBox};
 
 /// Not pairing costs this much: any allowed pair of a confirmed track is cheaper.
@@ -25,7 +26,7 @@ const SPEED_KNOWN_HITS: u32 = 3;
 const HEIGHT_RATIO_MAX: f32 = 2.0;
 /// Overlap that is the same place; a person lying who sits up keeps about 0.35.
 const IOU_MIN_PLACE: f32 = 0.25;
-/// The same for one who has been hidden for some looks: whoever comes by meanwhile is not him unless he fits as one who kept his place does.
+/// The same for one who has been hidden for some looks, or has long been still: whoever comes by meanwhile is not him unless he fits as one who kept his place does.
 const IOU_MIN_HIDDEN: f32 = 0.5;
 const HIDDEN_LOOKS: u32 = 4;
 /// Weight of the detector's score: ByteTrack fuses it likewise, so that of two boxes the surer one continues the track.
@@ -77,7 +78,9 @@ fn place_cost(live: &Live, seen: &PixelBox) -> f32 {
     let place = live.stillness.resting_box().filter(|rest| forgiving_iou(rest, seen) > forgiving_iou(&here, seen)).unwrap_or(here);
     let iou = forgiving_iou(&place, seen);
     let hidden = live.missed >= HIDDEN_LOOKS;
-    if iou < if hidden { IOU_MIN_HIDDEN } else { IOU_MIN_PLACE } {
+    // A passer-by in front of one who has long kept his place makes one box of both, and would walk off with his track.
+    let settled = live.still_before_lost().as_secs_f64() >= SET_OFF_STILL_MAX_S;
+    if iou < if hidden || settled { IOU_MIN_HIDDEN } else { IOU_MIN_PLACE } {
         return f32::INFINITY;
     }
     let (p, q) = (place.centre(), seen.centre());

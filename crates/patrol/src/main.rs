@@ -19,7 +19,7 @@ mod system;
 mod telemetry;
 
 use clap::{Parser, Subcommand};
-use config::Problems;
+use config::{Problems, Usage};
 use std::process::ExitCode;
 
 /// 线上巡屏: finds people lying, sitting or huddled outdoors in the cold on street cameras, and puts leads into the dispatch queue.
@@ -68,6 +68,10 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if error.is::<Problems>() => {
             eprintln!("{error}");
+            ExitCode::from(2)
+        }
+        Err(error) if error.is::<Usage>() => {
+            eprintln!("error: {error:#}");
             ExitCode::from(2)
         }
         Err(error) => {

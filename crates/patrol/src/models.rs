@@ -1,5 +1,6 @@
 //! `patrol models`: cards, licences, SHA-256; and where cards are found.
 
+use crate::config::Usage;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use patrol_vision::ModelCard;
@@ -105,8 +106,8 @@ fn verify() -> ExitCode {
 }
 
 fn fetch(name: &str) -> anyhow::Result<ExitCode> {
-    let path = find(name, Path::new(".")).map_err(anyhow::Error::msg)?;
-    let card = ModelCard::load(&path)?;
+    let path = find(name, Path::new(".")).map_err(Usage::msg)?;
+    let card = ModelCard::load(&path).map_err(Usage::of)?;
     if card.verify().is_ok() {
         println!("{} is there already: {}", card.name, card.file.display());
         return Ok(ExitCode::SUCCESS);

@@ -1,6 +1,7 @@
 //! People who pass one another, and people who pass somebody lying.
 
 use super::{jittered, lying, standing, watch};
+use patrol_core::PixelBox;
 
 #[test]
 fn crossing_walkers_keep_their_ids() {
@@ -53,4 +54,29 @@ fn two_people_a_metre_apart_are_two() {
         assert_eq!(watched.confirmed_ids(), [1, 2], "{fps} fps");
         assert_ne!(watched.id_at(seconds - 1.0, a), watched.id_at(seconds - 1.0, b));
     }
+}
+
+/// Seen in a rendered street: a walker in front of one who sits makes one box of both, and walked off with his track.
+#[test]
+fn a_walker_who_hides_one_who_has_long_kept_his_place_does_not_take_his_track() {
+    let sitting = PixelBox::new(600.0, 400.0, 21.0, 31.0);
+    let walker = |t: f64| PixelBox::new(700.0 - 16.0 * (t - 120.0) as f32, 375.0, 24.0, 56.0);
+    let scene = |t: f64, look: i64| {
+        let him = jittered(sitting, 0.7, look, 1);
+        if !(114.0..136.0).contains(&t) {
+            return vec![him];
+        }
+        let passing = walker(t);
+        let touches = passing.grown(3.0).intersection(&sitting) > 0.0;
+        if touches {
+            let (left, top) = (passing.x.min(sitting.x), passing.y.min(sitting.y));
+            vec![PixelBox::from_corners(left, top, passing.right().max(sitting.right()), passing.bottom().max(sitting.bottom()))]
+        } else {
+            vec![him, passing]
+        }
+    };
+    let watched = watch(1.0, (0.0, 200.0), scene);
+    assert_eq!(watched.id_at(100.0, sitting), watched.id_at(199.0, sitting));
+    let him = watched.at(199.0, sitting).unwrap();
+    assert!(him.still_since.is_some_and(|since| since.as_secs_f64() < 2.0), "{:?}", him.still_since);
 }

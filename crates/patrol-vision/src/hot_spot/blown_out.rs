@@ -9,8 +9,9 @@ use patrol_core::PixelBox;
 /// Levels from here on are clipped: 255, and what an encoder makes of it.
 const CLIPPED: f32 = 250.0;
 /// Of what is hotter than half-way from the surroundings to the hottest, this part is clipped. In six rendered streets of ten
-/// minutes: people down at most 0.50, walkers at most 0.58, lamps and bonnets of more than ten pixels at least 0.62.
-const CLIPPED_PART: f32 = 0.6;
+/// minutes: people down at most 0.50, walkers at most 0.58 (who is seen walking is told all the same), lamps and bonnets of more than ten
+/// pixels at least 0.56.
+const CLIPPED_PART: f32 = 0.55;
 /// The box is grown by this much, so that its edge shows the surroundings.
 const MARGIN_PX: f32 = 3.0;
 /// Less contrast than this is not a clipped thing on a darker ground, levels.

@@ -115,7 +115,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     while !service.all_feeds_ended() && clock.monotonic() < deadline {
         std::thread::park_timeout(OFFICER_LOOKS);
     }
-    officer.finish(&service.board, &clock);
+    let confirmed = officer.finish(&service.board, &clock);
     let leads = service.board.shown_leads();
     service.stop()?;
     let delivered = city.stop()?;
@@ -123,8 +123,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // The simulator's truth travels as the JSON it writes for anyone.
     let truth: Truth = serde_json::from_value(serde_json::to_value(scene.truth())?)?;
     let LeadScore { people, missed, duplicates, false_leads, .. } = score_leads(&truth, &leads, scene.start());
-    let confirmed = leads.iter().filter(|lead| lead.review.as_ref().is_some_and(|review| review.decision == Decision::Confirmed)).count();
-    let report = Report { missed, extra: false_leads, duplicates, confirmed, delivered: delivered.len(), people_down: people };
+    let report =
+        Report { missed, extra: false_leads, duplicates, confirmed: confirmed.len(), delivered: delivered.len(), people_down: people };
     let well = report.all_is_well();
     if args.json {
         println!("{}", serde_json::to_string(&report)?);
@@ -211,7 +211,7 @@ impl Detector for Blind {
 /// Confirms every lead that has waited long enough.
 struct Officer {
     ending: Arc<AtomicBool>,
-    thread: std::thread::JoinHandle<()>,
+    thread: std::thread::JoinHandle<BTreeSet<LeadId>>,
 }
 
 impl Officer {
@@ -220,7 +220,7 @@ impl Officer {
         let told_to_end = ending.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("demo-officer".into()).spawn(move || {
-            let mut decided = BTreeSet::new();
+            let (mut decided, mut confirmed) = (BTreeSet::new(), BTreeSet::new());
             while !told_to_end.load(Ordering::Relaxed) {
                 for lead in waiting(&board, &clock) {
                     if !decided.insert(lead.clone()) {
@@ -228,18 +228,20 @@ impl Officer {
                     }
                     let action = OfficerAction::Review { lead: lead.clone(), decision: Decision::Confirmed };
                     let command = OfficerCommand { by: OFFICER_NAME.into(), reason: "画面中有人倒卧,需要救助".into(), action };
-                    if let Err(why) = runtime.block_on(board.command(command)) {
-                        tracing::info!(%lead, why, "the officer's word was refused");
+                    match runtime.block_on(board.command(command)) {
+                        Ok(()) => drop(confirmed.insert(lead)),
+                        Err(why) => tracing::info!(%lead, why, "the officer's word was refused"),
                     }
                 }
                 std::thread::park_timeout(OFFICER_LOOKS);
             }
+            confirmed
         })?;
         Ok(Self { ending, thread })
     }
 
-    /// Waits until every lead is decided and told to the city, then goes home.
-    fn finish(self, board: &Arc<Board>, clock: &Arc<dyn Clock>) {
+    /// Waits until every lead is decided and told to the city, then goes home. Gives what was confirmed.
+    fn finish(self, board: &Arc<Board>, clock: &Arc<dyn Clock>) -> BTreeSet<LeadId> {
         let until = clock.monotonic() + DRAIN.mul_f64(SPEED);
         let unfinished = |board: &Board| {
             board.shown_leads().iter().any(|lead| lead.state == LeadState::Review && lead.review.is_none()) || board.outbox_waiting() > 0
@@ -248,9 +250,10 @@ impl Officer {
             std::thread::park_timeout(OFFICER_LOOKS);
         }
         self.ending.store(true, Ordering::Relaxed);
-        if self.thread.join().is_err() {
+        self.thread.join().unwrap_or_else(|_| {
             tracing::error!("the officer had panicked");
-        }
+            BTreeSet::new()
+        })
     }
 }
 
@@ -273,6 +276,8 @@ impl MockCity {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["sim", "city", "--listen", "127.0.0.1:0", "--app-key", APP_KEY, "--secret-env", "PATROL_DEMO_SECRET"])
             .args(["--callback-url", &format!("http://{callbacks}{}", patrol_city::CALLBACK_PATH)])
+            // The people of the scene stay where they lie: a crew that reported them gone would be contradicted by the camera.
+            .arg("--no-result")
             .args(["--speed", &SPEED.to_string(), "--start", &start.unix_secs().to_string(), "--log"])
             .arg(&log)
             .env("PATROL_DEMO_SECRET", secret)

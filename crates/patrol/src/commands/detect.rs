@@ -1,8 +1,9 @@
 //! `patrol detect`: boxes over pictures, as COCO results.
 
+use crate::config::{Usage, number_in};
 use crate::models;
 use crate::system::{onnx_runtime, thermal_or};
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use patrol_core::{Detection, Modality};
 use patrol_pipeline::Eyes;
 use patrol_vision::{DetectContext, Detector, Device, HotSpot, HotSpotConfig, ModelCard, OnnxDetector};
@@ -25,14 +26,14 @@ pub(crate) struct Args {
     #[arg(long)]
     ann: Option<PathBuf>,
     /// Ground sampling distance in centimetres a pixel, when it is known.
-    #[arg(long)]
-    gsd_cm: Option<f32>,
+    #[arg(long, value_parser = number_in(0.01..=1000.0))]
+    gsd_cm: Option<f64>,
     /// Use `hot-spot`, alone or together with the model.
     #[arg(long)]
     hot_spot: bool,
     /// Lowest score written; default: the card's, and everything `hot-spot` gives.
-    #[arg(long)]
-    min_score: Option<f32>,
+    #[arg(long, value_parser = number_in(0.0..=1.0))]
+    min_score: Option<f64>,
     #[arg(long)]
     out: PathBuf,
 }
@@ -48,13 +49,20 @@ struct CocoResult {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let pictures = pictures(args)?;
+    let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() || args.out.is_dir() {
+        return Err(Usage::msg(format!("--out {}: wanted a file in a folder that is there", args.out.display())));
+    }
+    let min_score = args.min_score.map(|score| score as f32);
     let mut detectors: Vec<Box<dyn Detector>> = Vec::new();
     let mut modality = Modality::Thermal;
     if let Some(model) = &args.model {
-        let card = ModelCard::load(&models::find(model, Path::new(".")).map_err(anyhow::Error::msg)?)?;
-        card.verify()?;
+        let card = models::find(model, Path::new(".")).map_err(|why| Usage::msg(format!("--model: {why}")))?;
+        let card = ModelCard::load(&card).map_err(Usage::of)?;
+        card.verify().map_err(Usage::of)?;
         modality = card.modality;
-        detectors.push(Box::new(OnnxDetector::open(&onnx_runtime()?, &card, Device::Cpu, args.min_score, 1)?));
+        detectors.push(Box::new(OnnxDetector::open(&onnx_runtime()?, &card, Device::Cpu, min_score, 1)?));
     }
     if args.hot_spot {
         modality = thermal_or(modality);
@@ -63,7 +71,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let which: Vec<usize> = (0..detectors.len()).collect();
     let mut eyes = Eyes::new(detectors);
 
-    let pictures = pictures(args)?;
     let clock = patrol_core::SystemClock::new();
     let (mut results, mut looked, mut skipped) = (Vec::new(), 0_u32, 0_u32);
     let mut spent = std::time::Duration::ZERO;
@@ -73,12 +80,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             skipped += 1;
             continue;
         };
-        let context = DetectContext { modality, view: None, gsd_m: args.gsd_cm.map(|cm| cm / 100.0) };
+        let context = DetectContext { modality, view: None, gsd_m: args.gsd_cm.map(|cm| cm as f32 / 100.0) };
         let began = patrol_core::Clock::monotonic(&clock);
         eyes.examine(&which, &picture, &context, &mut found).with_context(|| path.display().to_string())?;
         spent += patrol_core::Clock::monotonic(&clock).saturating_sub(began);
         looked += 1;
-        let least = args.min_score.unwrap_or(0.0);
+        let least = min_score.unwrap_or(0.0);
         results.extend(found.iter().filter(|detection| detection.score >= least).map(|detection| CocoResult {
             file_name: file_name.clone(),
             image_id: *image_id,
@@ -88,7 +95,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }));
     }
     if looked == 0 {
-        bail!("no picture among {} files; give --images a folder of png, jpg, webp or tiff files", pictures.len());
+        let words = format!("no picture among {} files; give --images a folder of png, jpg, webp or tiff files", pictures.len());
+        return Err(Usage::msg(words));
     }
     let mut file = BufWriter::new(File::create(&args.out).with_context(|| args.out.display().to_string())?);
     serde_json::to_writer(&mut file, &results)?;
@@ -106,8 +114,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn pictures(args: &Args) -> anyhow::Result<Vec<(PathBuf, String, Option<i64>)>> {
     let mut found = Vec::new();
     for root in &args.images {
-        if !root.try_exists()? {
-            bail!("{} is not there; give --images files or folders", root.display());
+        if let Err(error) = root.metadata() {
+            return Err(Usage::msg(format!("--images {}: {error}; give files or folders", root.display())));
         }
         let base = if root.is_dir() { root.as_path() } else { root.parent().unwrap_or(Path::new("")) };
         collect(root, base, &mut found)?;
@@ -126,15 +134,21 @@ fn pictures(args: &Args) -> anyhow::Result<Vec<(PathBuf, String, Option<i64>)>> 
         })
         .collect();
     if named.is_empty() {
-        bail!("none of the pictures is named in {}", ann.display());
+        return Err(Usage::msg(format!("none of the pictures is named in {}", ann.display())));
     }
     Ok(named)
 }
 
+/// Every file below `path`. Linked folders are not entered: a link may lead back up.
 fn collect(path: &Path, base: &Path, found: &mut Vec<(PathBuf, String)>) -> anyhow::Result<()> {
     if path.is_dir() {
-        for entry in std::fs::read_dir(path)? {
-            collect(&entry?.path(), base, found)?;
+        for entry in std::fs::read_dir(path).with_context(|| path.display().to_string())? {
+            let entry = entry?;
+            let inside = entry.path();
+            if entry.file_type()?.is_symlink() && inside.is_dir() {
+                continue;
+            }
+            collect(&inside, base, found)?;
         }
     } else {
         let name = path.strip_prefix(base).unwrap_or(path).to_string_lossy().into_owned();
@@ -154,8 +168,9 @@ fn image_ids(ann: &Path) -> anyhow::Result<BTreeMap<String, (String, i64)>> {
         id: i64,
         file_name: String,
     }
-    let text = std::fs::read_to_string(ann).with_context(|| ann.display().to_string())?;
-    let coco: Coco = serde_json::from_str(&text).with_context(|| format!("{} is not a COCO annotation file", ann.display()))?;
+    let named = || format!("--ann {}", ann.display());
+    let text = std::fs::read_to_string(ann).with_context(named).map_err(Usage::of)?;
+    let coco: Coco = serde_json::from_str(&text).context("no COCO annotation file").with_context(named).map_err(Usage::of)?;
     let mut ids = BTreeMap::new();
     for image in coco.images {
         let base = Path::new(&image.file_name).file_name().map(|base| base.to_string_lossy().into_owned()).unwrap_or_default();

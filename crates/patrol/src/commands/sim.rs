@@ -1,10 +1,12 @@
 //! `patrol sim`: rendered scenes with known truth, and a mock city.
 
+use super::replay::parse_time;
+use crate::config::{Usage, number_in};
 use anyhow::Context as _;
 use clap::Subcommand;
-use patrol_core::{Clock, ScaledClock, SystemClock};
+use patrol_core::{Clock, ScaledClock, SystemClock, WallTime};
 use patrol_sim::Scene;
-use patrol_sim::mock_city::{CallbackPlan, Faults, MockCityConfig};
+use patrol_sim::mock_city::{CallbackPlan, Faults, MockCityConfig, MockCityError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,7 +37,7 @@ struct SceneArgs {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Length of the scene; a SPEC file says its own.
-    #[arg(long, default_value_t = 600.0)]
+    #[arg(long, default_value_t = 600.0, value_parser = number_in(10.0..=86_400.0))]
     seconds: f64,
     #[arg(long, required_unless_present = "list")]
     out: Option<PathBuf>,
@@ -53,6 +55,9 @@ struct CityArgs {
     /// Where callbacks go; none: no callbacks.
     #[arg(long)]
     callback_url: Option<String>,
+    /// Crews arrive and report no result: cases stay open.
+    #[arg(long)]
+    no_result: bool,
     /// JSON lines, one for every HTTP attempt.
     #[arg(long)]
     log: Option<PathBuf>,
@@ -60,14 +65,14 @@ struct CityArgs {
     #[arg(long)]
     state: Option<PathBuf>,
     /// Scene seconds in a real second, with --start.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = number_in(0.001..=10_000.0))]
     speed: f64,
-    /// Wall time of the scene at the start, Unix seconds; default: the real time.
-    #[arg(long)]
-    start: Option<String>,
+    /// Wall time of the scene at the start: RFC 3339 or Unix seconds; default: the real time.
+    #[arg(long, value_parser = parse_time, allow_hyphen_values = true)]
+    start: Option<WallTime>,
     /// Faults from the start, as JSON, e.g. {"status":500,"count":3}; later by POST /admin/faults.
-    #[arg(long)]
-    faults: Option<String>,
+    #[arg(long, value_parser = parse_faults)]
+    faults: Option<Faults>,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -86,10 +91,10 @@ fn scene(args: &SceneArgs) -> anyhow::Result<ExitCode> {
     }
     let (Some(name), Some(out)) = (&args.name, &args.out) else { return Ok(ExitCode::from(2)) };
     let scene = if Path::new(name).is_file() {
-        let text = std::fs::read_to_string(name).with_context(|| name.clone())?;
-        Scene::from_spec(&text, args.seed)?
+        let text = std::fs::read_to_string(name).with_context(|| name.clone()).map_err(Usage::of)?;
+        Scene::from_spec(&text, args.seed).with_context(|| name.clone()).map_err(Usage::of)?
     } else {
-        Scene::named(name, args.seed, args.seconds)?
+        Scene::named(name, args.seed, args.seconds).map_err(Usage::of)?
     };
     std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
     let mut told = 0;
@@ -104,14 +109,24 @@ fn scene(args: &SceneArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn parse_faults(text: &str) -> Result<Faults, String> {
+    serde_json::from_str(text).map_err(|error| format!("{error}; wanted JSON such as {{\"status\":500,\"count\":3}}"))
+}
+
+/// A crew that arrives and reports nothing: its last two callbacks are a century away.
+fn without_result() -> CallbackPlan {
+    const NEVER_S: f64 = 3.2e9;
+    CallbackPlan { handled_s: NEVER_S, closed_s: NEVER_S, ..CallbackPlan::default() }
+}
+
 fn city(args: CityArgs) -> anyhow::Result<ExitCode> {
-    let secret = std::env::var(&args.secret_env)
-        .with_context(|| format!("{} is not set; it holds the secret that both sides sign with", args.secret_env))?;
-    let clock: Arc<dyn Clock> = match &args.start {
-        Some(start) => Arc::new(ScaledClock::new(super::replay::parse_time(start)?, args.speed)),
+    let name = &args.secret_env;
+    let secret = std::env::var(name).ok().filter(|secret| !secret.is_empty());
+    let secret = secret.ok_or_else(|| Usage::msg(format!("{name} is not set; it holds the secret that both sides sign with")))?;
+    let clock: Arc<dyn Clock> = match args.start {
+        Some(start) => Arc::new(ScaledClock::new(start, args.speed)),
         None => Arc::new(SystemClock::new()),
     };
-    let faults: Faults = args.faults.as_deref().map(serde_json::from_str).transpose().context("--faults")?.unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(args.listen).await.with_context(|| args.listen.to_string())?;
@@ -122,12 +137,15 @@ fn city(args: CityArgs) -> anyhow::Result<ExitCode> {
             callback_url: args.callback_url,
             log: args.log,
             state: args.state,
-            faults,
-            callbacks: CallbackPlan::default(),
+            faults: args.faults.unwrap_or_default(),
+            callbacks: if args.no_result { without_result() } else { CallbackPlan::default() },
             clock,
         };
         let (_running, stop) = tokio::sync::watch::channel(false);
-        patrol_sim::mock_city::serve(config, listener, stop).await?;
+        patrol_sim::mock_city::serve(config, listener, stop).await.map_err(|error| match error {
+            MockCityError::CallbackUrl { .. } | MockCityError::Faults(_) => Usage::of(error),
+            error => error.into(),
+        })?;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Problem {
@@ -42,6 +43,26 @@ impl Problems {
     fn push(&mut self, place: String, found: String, wanted: String, hint: String, warning: bool) {
         self.0.push(Problem { place, found, wanted, hint, warning });
     }
+    /// Whether `value` is a number within `range`; notes an error otherwise. Not-a-number and infinities are in no range.
+    pub(crate) fn in_range<T: PartialOrd + fmt::Display>(
+        &mut self,
+        place: impl Into<String>,
+        value: &T,
+        range: &RangeInclusive<T>,
+        unit: &str,
+    ) -> bool {
+        let good = range.contains(value);
+        if !good {
+            let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+            self.error(place, value.to_string(), format!("{} to {}{unit}", range.start(), range.end()), "");
+        }
+        good
+    }
+    /// Whether an error stands at `table` or within it: what could not be read must not be called missing too.
+    pub(crate) fn has_error_in(&self, table: &str) -> bool {
+        let within = |place: &str| place.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        self.0.iter().any(|problem| !problem.warning && within(&problem.place))
+    }
     pub(crate) fn errors(&self) -> usize {
         self.0.iter().filter(|problem| !problem.warning).count()
     }
@@ -61,3 +82,32 @@ impl fmt::Display for Problems {
 
 /// A refused pipeline: exit code 2.
 impl std::error::Error for Problems {}
+
+/// A command that cannot be carried out as it was given: exit code 2.
+#[derive(Debug)]
+pub(crate) struct Usage(anyhow::Error);
+
+impl Usage {
+    pub(crate) fn of(error: impl Into<anyhow::Error>) -> anyhow::Error {
+        Self(error.into()).into()
+    }
+    pub(crate) fn msg(words: impl fmt::Display) -> anyhow::Error {
+        Self(anyhow::anyhow!("{words}")).into()
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Parses an option's number; not-a-number and infinities are in no range.
+pub(crate) fn number_in(range: RangeInclusive<f64>) -> impl Fn(&str) -> Result<f64, String> + Clone + Send + Sync + 'static {
+    move |text| match text.parse::<f64>() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        _ => Err(format!("wanted a number from {} to {}", range.start(), range.end())),
+    }
+}

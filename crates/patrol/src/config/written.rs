@@ -12,7 +12,8 @@ use std::path::PathBuf;
 pub(crate) struct PipelineFile {
     pub(crate) site: Option<Site>,
     pub(crate) weather: Option<WeatherTable>,
-    pub(crate) detectors: Vec<Option<DetectorTable>>,
+    /// `Err`: it could not be read; its name, when that could.
+    pub(crate) detectors: Vec<Result<DetectorTable, Option<String>>>,
     pub(crate) cameras: Vec<Option<CameraTable>>,
     pub(crate) desk: Option<DeskTable>,
     pub(crate) store: Option<StoreTable>,
@@ -62,8 +63,7 @@ pub(crate) struct DetectorTable {
     /// `cpu` (default) or `cuda`.
     pub(crate) device: Option<String>,
     /// Whether a missing CUDA device may be replaced by the CPU.
-    #[serde(default)]
-    pub(crate) fallback: bool,
+    pub(crate) fallback: Option<bool>,
     #[serde(default)]
     pub(crate) hot_spot: Option<HotSpotConfig>,
 }
@@ -166,20 +166,20 @@ fn default_rescan_every_s() -> f64 {
     60.0
 }
 
-/// Reads the file's text. Problems are added; what could be read is returned all the same.
-pub(crate) fn read(text: &str, problems: &mut Problems) -> PipelineFile {
+/// Reads the file's text. Problems are added; what could be read is returned all the same. `None`: it is no TOML.
+pub(crate) fn read(text: &str, problems: &mut Problems) -> Option<PipelineFile> {
     let mut root: toml::Table = match text.parse() {
         Ok(root) => root,
         Err(error) => {
             problems.error("pipeline", first_line(&error.to_string()), "TOML", "mend the syntax there; nothing else could be checked");
-            return PipelineFile::default();
+            return None;
         }
     };
     let file = PipelineFile {
         site: table(&mut root, "site", problems),
         weather: table(&mut root, "weather", problems),
         detectors: tables(&mut root, "detector", problems),
-        cameras: tables(&mut root, "camera", problems),
+        cameras: tables(&mut root, "camera", problems).into_iter().map(Result::ok).collect(),
         desk: table(&mut root, "desk", problems),
         store: table(&mut root, "store", problems),
         console: table(&mut root, "console", problems),
@@ -190,22 +190,28 @@ pub(crate) fn read(text: &str, problems: &mut Problems) -> PipelineFile {
         let known = ["site", "weather", "detector", "camera", "desk", "store", "console", "city", "run"];
         problems.error(key, "an unknown key", format!("one of {}", known.join(", ")), nearest(key, known.into_iter()));
     }
-    file
+    Some(file)
 }
 
 fn table<T: DeserializeOwned>(root: &mut toml::Table, key: &str, problems: &mut Problems) -> Option<T> {
     root.remove(key).and_then(|value| section(value, key, problems))
 }
 
-fn tables<T: DeserializeOwned>(root: &mut toml::Table, key: &str, problems: &mut Problems) -> Vec<Option<T>> {
+/// Every table of a list; `Err` holds the `name` of one that could not be read.
+fn tables<T: DeserializeOwned>(root: &mut toml::Table, key: &str, problems: &mut Problems) -> Vec<Result<T, Option<String>>> {
+    let name_of = |value: &toml::Value| value.get("name").and_then(toml::Value::as_str).map(str::to_owned);
     match root.remove(key) {
         None => Vec::new(),
         Some(toml::Value::Array(values)) => {
-            values.into_iter().enumerate().map(|(index, value)| section(value, &format!("{key}[{index}]"), problems)).collect()
+            let one = |(index, value): (usize, toml::Value)| {
+                let name = name_of(&value);
+                section(value, &format!("{key}[{index}]"), problems).ok_or(name)
+            };
+            values.into_iter().enumerate().map(one).collect()
         }
         Some(other) => {
             problems.error(key, other.type_str(), format!("a list of tables, each written as [[{key}]]"), "");
-            Vec::new()
+            vec![Err(name_of(&other))]
         }
     }
 }
@@ -295,7 +301,7 @@ mod tests {
             [console]
             listen = 8460
         "#;
-        let file = read(text, &mut problems);
+        let file = read(text, &mut problems).expect("TOML");
         let places: Vec<&str> = problems.0.iter().map(|problem| problem.place.as_str()).collect();
         assert_eq!(places, ["site.nmae", "camera[0].hieght_m", "camera[0].look_evry_s", "console.listen", "colour"]);
         assert_eq!(problems.0[1].hint, "did you mean `height_m`?");

@@ -74,6 +74,7 @@ impl World {
         let (console, city, callbacks) = (free_address(), free_address(), free_address());
         std::fs::write(scene.join("mapping.toml"), "crs = \"both\"\n[class]\nbig = \"05\"\nsmall = \"99\"\n").expect("written");
         let mut pipeline = std::fs::read_to_string(scene.join("pipeline.toml")).expect("a pipeline");
+        pipeline = pipeline.replace("[site]\n", "[site]\nsystem_code = \"31010100085026000001\"\n");
         write!(
             pipeline,
             "\n[store]\ndir = \"store\"\n[console]\nlisten = \"{console}\"\n[city]\nbase = \"http://{city}\"\nmapping = \"mapping.toml\"\n\

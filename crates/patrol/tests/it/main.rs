@@ -7,4 +7,5 @@ mod http;
 mod kill;
 mod pipelines;
 mod scenes;
+mod usage;
 mod video;

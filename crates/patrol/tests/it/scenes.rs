@@ -39,9 +39,3 @@ fn who_waits_is_no_lead() {
     let score = check("waiting-people", 5, 400);
     assert!(is_empty(&score["false_leads"]), "{score}");
 }
-
-#[test]
-fn an_empty_street_is_silent() {
-    let score = check("empty-street", 5, 300);
-    assert!(is_empty(&score["false_leads"]), "{score}");
-}

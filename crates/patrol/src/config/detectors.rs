@@ -1,0 +1,124 @@
+//! Detectors: which there are, and by what names cameras may call them.
+
+use super::plan::DetectorPlan;
+use super::problem::Problems;
+use super::written::DetectorTable;
+use patrol_vision::{Device, HotSpotConfig, ModelCard};
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+/// Names that cameras may give.
+#[derive(Default)]
+pub(super) struct Known {
+    /// Index into the plans; `None`: the detector has an error of its own, which is enough.
+    pub(super) by_name: BTreeMap<String, Option<usize>>,
+    /// A table whose name could not be read either: any unknown name may be its.
+    pub(super) some_nameless: bool,
+}
+
+const SCORE: RangeInclusive<f32> = 0.0..=1.0;
+/// 100 σ above its neighbourhood is beyond every sensor's range.
+const THRESHOLD_SIGMA: RangeInclusive<f32> = 0.1..=100.0;
+/// Of a picture 640 wide.
+const LENGTH_PX: RangeInclusive<f32> = 1.0..=640.0;
+const MOST: RangeInclusive<usize> = 1..=10_000;
+
+pub(super) fn plans(
+    tables: Vec<Result<DetectorTable, Option<String>>>,
+    folder: &Path,
+    problems: &mut Problems,
+) -> (Vec<DetectorPlan>, Known) {
+    let (mut plans, mut known) = (Vec::new(), Known::default());
+    for (index, table) in tables.into_iter().enumerate() {
+        let place = format!("detector[{index}]");
+        let table = match table {
+            Ok(table) => table,
+            Err(Some(name)) => {
+                known.by_name.entry(name).or_insert(None);
+                continue;
+            }
+            Err(None) => {
+                known.some_nameless = true;
+                continue;
+            }
+        };
+        let plan = match table.kind.as_str() {
+            "hot-spot" => Some(DetectorPlan::HotSpot(hot_spot(&table, &place, problems))),
+            "onnx" => onnx_plan(&table, &place, folder, problems),
+            other => {
+                problems.error(format!("{place}.kind"), format!("{other:?}"), "\"onnx\" or \"hot-spot\"", "");
+                None
+            }
+        };
+        let at = plan.map(|plan| {
+            plans.push(plan);
+            plans.len() - 1
+        });
+        if known.by_name.insert(table.name.clone(), at).is_some() {
+            problems.error(format!("{place}.name"), format!("{:?} for the second time", table.name), "a name of its own", "");
+        }
+    }
+    (plans, known)
+}
+
+fn hot_spot(table: &DetectorTable, place: &str, problems: &mut Problems) -> HotSpotConfig {
+    let strange = [("model", table.model.is_some()), ("device", table.device.is_some()), ("fallback", table.fallback.is_some())];
+    for (key, _) in strange.into_iter().filter(|(_, given)| *given) {
+        problems.error(format!("{place}.{key}"), "a value", "none: `hot-spot` has no model and runs on the CPU", "remove the line");
+    }
+    let mut config = table.hot_spot.clone().unwrap_or_default();
+    problems.in_range(format!("{place}.hot_spot.threshold_sigma"), &config.threshold_sigma, &THRESHOLD_SIGMA, "σ");
+    problems.in_range(format!("{place}.hot_spot.min_score"), &config.min_score, &SCORE, "");
+    problems.in_range(format!("{place}.hot_spot.most"), &config.most, &MOST, "detections");
+    let [shortest, longest] = &config.length_px;
+    problems.in_range(format!("{place}.hot_spot.length_px[0]"), shortest, &LENGTH_PX, "pixels");
+    problems.in_range(format!("{place}.hot_spot.length_px[1]"), longest, &LENGTH_PX, "pixels");
+    if shortest > longest {
+        problems.error(format!("{place}.hot_spot.length_px"), format!("{shortest}, {longest}"), "the shortest first", "");
+    }
+    if let Some(score) = &table.min_score {
+        problems.in_range(format!("{place}.min_score"), score, &SCORE, "");
+        config.min_score = *score;
+    }
+    config
+}
+
+fn onnx_plan(table: &DetectorTable, place: &str, folder: &Path, problems: &mut Problems) -> Option<DetectorPlan> {
+    let device = match table.device.as_deref() {
+        None | Some("cpu") => Device::Cpu,
+        Some("cuda") => Device::Cuda { fallback: table.fallback.unwrap_or(false) },
+        Some(other) => {
+            problems.error(format!("{place}.device"), format!("{other:?}"), "\"cpu\" or \"cuda\"", "");
+            Device::Cpu
+        }
+    };
+    if let Some(score) = &table.min_score {
+        problems.in_range(format!("{place}.min_score"), score, &SCORE, "");
+    }
+    if table.hot_spot.is_some() {
+        problems.error(format!("{place}.hot_spot"), "a table", "none: it belongs to the kind `hot-spot`", "remove it");
+    }
+    let Some(model) = &table.model else {
+        problems.error(
+            format!("{place}.model"),
+            "nothing",
+            "the name of a folder under models/, or the path of a card",
+            "`patrol models list` shows what is there",
+        );
+        return None;
+    };
+    let card = crate::models::find(model, folder).and_then(|card| ModelCard::load(&card).map_err(|error| error.to_string()));
+    match card.and_then(|card| card.verify().map(|()| card).map_err(|error| error.to_string())) {
+        Ok(card) => Some(DetectorPlan::Onnx { card: Box::new(card), device, min_score: table.min_score }),
+        Err(why) => {
+            problems.error(
+                format!("{place}.model"),
+                why,
+                "a model card whose file is there with the right SHA-256",
+                format!("`patrol models verify` checks all, `patrol models fetch {model}` gets a missing file"),
+            );
+            None
+        }
+    }
+}
