@@ -108,11 +108,12 @@ fn by_view(input: &PostureInput, view: &CameraView) -> PostureJudgement {
                 return PostureJudgement::new(Posture::Unknown, 0.3, AMBIGUOUS);
             }
             // Among the harmful, doubt goes to the more harmful.
-            let worse =
-                |wanted: Posture| posture != wanted && margin_of(&|other| other == wanted) < shape::DOUBT && to_upright >= shape::AMBIGUOUS;
-            if posture == Posture::Sitting || posture == Posture::Slumped {
-                for wanted in [Posture::Lying, Posture::Curled] {
-                    if worse(wanted) {
+            if (posture == Posture::Sitting || posture == Posture::Slumped) && to_upright >= shape::AMBIGUOUS {
+                let is_steep =
+                    view.depression_deg(input.track.bbox.foot(), input.size).is_some_and(|depression| depression > shape::STEEP_DEG);
+                let curled_doubt = if is_steep { shape::DOUBT_FROM_ABOVE } else { shape::DOUBT };
+                for (wanted, doubt) in [(Posture::Lying, shape::DOUBT), (Posture::Curled, curled_doubt)] {
+                    if margin_of(&|other| other == wanted) < doubt {
                         return PostureJudgement::new(wanted, 0.5, "in-doubt-worse");
                     }
                 }

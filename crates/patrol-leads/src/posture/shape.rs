@@ -7,9 +7,13 @@ use std::f32::consts::PI;
 pub(super) const MISFIT_MAX: f32 = 12.0;
 /// Two hypotheses closer than this cannot be told apart: χ² of about 90 % with one degree of freedom.
 pub(super) const AMBIGUOUS: f32 = 2.7;
-/// Closer than this, sitting and lying are a matter of doubt, and doubt goes to the more harmful. Wider than needed to tell them apart:
-/// whoever lies along the optical axis of a steep camera is as high and wide as one who sits, and must not wait for ten minutes.
+/// Closer than this, sitting and lying or curled are a matter of doubt, and doubt goes to the more harmful. Wide: whoever lies along the optical
+/// axis of a street camera is as high and wide as one who sits, and must not wait for ten minutes.
 pub(super) const DOUBT: f32 = 2.7;
+/// The same for curled where the camera looks down by more than [`STEEP_DEG`]: from there one who stands and waits is nearly as round as
+/// one who is curled, and a wide doubt would call everybody who waits.
+pub(super) const DOUBT_FROM_ABOVE: f32 = 0.5;
+pub(super) const STEEP_DEG: f32 = 65.0;
 /// Relative error (ln) of a measured extent: bodies, clothes and boxes differ so much; plus a pixel and a half of the edge.
 const EXTENT_SIGMA: f32 = 0.13;
 const EDGE_SIGMA_PX: f32 = 1.5;
