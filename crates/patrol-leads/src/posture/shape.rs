@@ -37,8 +37,10 @@ pub(super) struct Body {
 }
 
 /// Sizes from design §5 and `integration.md` §6.5: upright 1.7 × 0.5 m; sitting 0.5–1.15 m high; lying 1.7 × 0.45 m and ≤ 0.45 m thick; curled 1.0 × 0.6 m.
-pub(super) const BODIES: [Body; 6] = [
+/// From the side one who stands is narrower: 0.32 m.
+pub(super) const BODIES: [Body; 7] = [
     Body { posture: Posture::Standing, along_m: 0.0, up_m: [0.23, 1.47], radius_m: 0.23, handicap: 0.0 },
+    Body { posture: Posture::Standing, along_m: 0.0, up_m: [0.16, 1.54], radius_m: 0.16, handicap: 0.2 },
     Body { posture: Posture::Sitting, along_m: 0.0, up_m: [0.28, 0.77], radius_m: 0.28, handicap: 0.0 },
     Body { posture: Posture::Sitting, along_m: 0.25, up_m: [0.26, 0.60], radius_m: 0.26, handicap: 0.3 },
     Body { posture: Posture::Slumped, along_m: 0.55, up_m: [0.22, 0.50], radius_m: 0.24, handicap: 1.0 },

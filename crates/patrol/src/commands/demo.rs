@@ -1,7 +1,7 @@
 //! `patrol demo`: a rendered winter street at ten times real time, a scripted officer, a mock city, and the truth at the end.
 
 use crate::archive::open_desk;
-use crate::config::{CameraPlan, CityPlan, DetectorPlan, Plan};
+use crate::config::{CameraPlan, CityPlan, DetectorPlan, HOT_SPOT_MIN_SCORE, Plan};
 use crate::eval::leads::{LeadScore, Truth, score_leads};
 use crate::office::Board;
 use crate::service::{Parts, Service};
@@ -150,7 +150,7 @@ fn plan(scene: &Scene, args: &Args, secret: &str, city: SocketAddr, callbacks: S
         region: "310101".to_owned(),
         system_code: "31010100085026000001".to_owned(),
         weather: Some(scene.weather()),
-        detectors: vec![DetectorPlan::HotSpot(HotSpotConfig::default())],
+        detectors: vec![DetectorPlan::HotSpot(HotSpotConfig { min_score: HOT_SPOT_MIN_SCORE, ..HotSpotConfig::default() })],
         cameras: scene
             .cameras()
             .iter()

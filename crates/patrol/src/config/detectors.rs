@@ -62,6 +62,10 @@ pub(super) fn plans(
     (plans, known)
 }
 
+/// Lowest score that `hot-spot` is asked for when the pipeline does not say: people in rendered streets have 0.64 and more, textures of ground
+/// and walls up to 0.25, and what is below would only keep a walker's track at the place where he passed it.
+pub(crate) const HOT_SPOT_MIN_SCORE: f32 = 0.25;
+
 fn hot_spot(table: &DetectorTable, place: &str, problems: &mut Problems) -> HotSpotConfig {
     let strange = [("model", table.model.is_some()), ("device", table.device.is_some()), ("fallback", table.fallback.is_some())];
     for (key, _) in strange.into_iter().filter(|(_, given)| *given) {
@@ -80,6 +84,8 @@ fn hot_spot(table: &DetectorTable, place: &str, problems: &mut Problems) -> HotS
     if let Some(score) = &table.min_score {
         problems.in_range(format!("{place}.min_score"), score, &SCORE, "");
         config.min_score = *score;
+    } else if table.hot_spot.is_none() {
+        config.min_score = HOT_SPOT_MIN_SCORE;
     }
     config
 }
