@@ -20,9 +20,9 @@ use std::time::Duration;
 const FIXTURE_LOOKS: i32 = 30;
 const FIXTURE_IOU: f32 = 0.4;
 const FIXTURES_MAX: usize = 64;
-/// On average less likely than this to be a person, says `hot-spot`: in twenty rendered streets things that are none have 0.17–0.23, people
-/// 0.66 and more.
-const DOUBTFUL: f32 = 0.25;
+/// On average less likely than this to be a person, says `hot-spot`: in thirty rendered streets things that are none have up to 0.30, people
+/// who are down 0.64 and more.
+const DOUBTFUL: f32 = 0.4;
 /// Seen in fewer of its looks than this, it is credited with nothing (`integration.md` §6.5: motionless in at least 40 % of samples).
 const SEEN_PART_MIN: f32 = 0.4;
 /// Looks in a row that could not be judged before the camera is said to see nothing (design §4).

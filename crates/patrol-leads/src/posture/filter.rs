@@ -9,6 +9,8 @@ use std::time::Duration;
 /// Looks that vote, and how long each does.
 const VOTES_MAX: usize = 9;
 const VOTE_LASTS: Duration = Duration::from_secs(90);
+/// After looks that said nothing for long, so many must speak before one is believed.
+const VOTES_AFTER_SILENCE: usize = 2;
 /// A new class needs this many times the weight of the present one.
 const OVERTURNS: f32 = 1.5;
 /// A class that comes back within this continues its clock.
@@ -87,6 +89,10 @@ impl PostureFilter {
         let is_first = self.posture.is_none();
         self.known_at = at;
         self.votes.push_back(Vote { at, posture: judgement.posture, weight: judgement.confidence.clamp(0.05, 1.0) });
+        if is_first && self.class.is_some() && self.votes.len() < VOTES_AFTER_SILENCE {
+            // Looks said nothing for long, as they do of what is small: one that says something may be the wrong one.
+            return Posture::Unknown;
+        }
         let present = self.class.filter(|_| !is_first);
         // In harm's order, so that a tie goes to the more harmful.
         let classes = [Class::Down, Class::Sitting, Class::Other].map(|class| (class, self.weight_of(class)));
@@ -207,5 +213,20 @@ mod tests {
         assert!(filter.since() > MediaTime::ZERO);
         feed(&mut filter, 75.0, &[Lying; 15]);
         assert_eq!(filter.since(), MediaTime::ZERO);
+    }
+
+    /// Seen in a rendered square: one look in two minutes called somebody who waits curled, and all others said nothing.
+    #[test]
+    fn one_word_after_a_long_silence_is_not_believed() {
+        let mut filter = PostureFilter::new();
+        let look = |filter: &mut PostureFilter, t: i64, posture: Posture| {
+            filter.update(MediaTime::from_secs_f64(t as f64), PostureJudgement { posture, confidence: 0.6, why: "shape" })
+        };
+        for t in 0..600 {
+            let posture = if t % 160 == 150 { Posture::Curled } else { Posture::Unknown };
+            assert_eq!(look(&mut filter, t, posture), Posture::Unknown, "at {t} s");
+        }
+        look(&mut filter, 600, Posture::Curled);
+        assert_eq!(look(&mut filter, 601, Posture::Curled), Posture::Curled);
     }
 }

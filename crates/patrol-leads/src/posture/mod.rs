@@ -93,6 +93,12 @@ fn by_view(input: &PostureInput, view: &CameraView) -> PostureJudgement {
     };
     let confidence_of = |margin: f32| 1.0 - (-margin / shape::AMBIGUOUS).exp() * 0.5;
     let to_other = |posture: Posture| margin_of(&|other| other != posture);
+    let is_steep = view.depression_deg(input.track.bbox.foot(), input.size).is_some_and(|depression| depression > shape::STEEP_DEG);
+    let long_m =
+        view.pixels_per_metre(input.track.bbox.centre(), input.size).map(|scale| input.track.bbox.w.max(input.track.bbox.h) / scale);
+    if is_steep && best.posture != Posture::Standing && long_m.is_some_and(|long_m| long_m < shape::DOWN_FROM_ABOVE_M) {
+        return PostureJudgement::new(Posture::Unknown, 0.3, AMBIGUOUS);
+    }
     match best.posture {
         Posture::Standing => {
             // A person lying along the optical axis throws the shape of one who stands.
@@ -109,8 +115,6 @@ fn by_view(input: &PostureInput, view: &CameraView) -> PostureJudgement {
             }
             // Among the harmful, doubt goes to the more harmful.
             if (posture == Posture::Sitting || posture == Posture::Slumped) && to_upright >= shape::AMBIGUOUS {
-                let is_steep =
-                    view.depression_deg(input.track.bbox.foot(), input.size).is_some_and(|depression| depression > shape::STEEP_DEG);
                 let curled_doubt = if is_steep { shape::DOUBT_FROM_ABOVE } else { shape::DOUBT };
                 for (wanted, doubt) in [(Posture::Lying, shape::DOUBT), (Posture::Curled, curled_doubt)] {
                     if margin_of(&|other| other == wanted) < doubt {

@@ -14,6 +14,8 @@ pub(super) const DOUBT: f32 = 2.7;
 /// one who is curled, and a wide doubt would call everybody who waits.
 pub(super) const DOUBT_FROM_ABOVE: f32 = 0.5;
 pub(super) const STEEP_DEG: f32 = 65.0;
+/// Seen from there, nothing shorter than this is a body that is down, metres: one who is curled measures 1.0 m, one who stands below 0.7 m.
+pub(super) const DOWN_FROM_ABOVE_M: f32 = 0.8;
 /// Relative error (ln) of a measured extent: bodies, clothes and boxes differ so much; plus a pixel and a half of the edge.
 const EXTENT_SIGMA: f32 = 0.13;
 const EDGE_SIGMA_PX: f32 = 1.5;
