@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// One who moved and is no longer seen is remembered this long at the place where he vanished.
+const WALKER_KEPT: Duration = Duration::from_mins(1);
 /// Looks without a doubt that it is none before a warm thing's place is known, its overlap with what is seen there later, and most
 /// places known.
 const FIXTURE_LOOKS: i32 = 30;
@@ -50,6 +52,8 @@ pub struct CameraWatch {
     pub detectors: Vec<usize>,
     pub inferences: u64,
     pub last_error: Option<String>,
+    /// Where those who moved were last seen, and when; as many as tracks of the last minute.
+    walkers: BTreeMap<TrackId, (MediaTime, PixelBox)>,
     /// Where lamps and bonnets are known to be; the oldest goes first.
     fixture_places: Vec<PixelBox>,
     /// Warm things that never moved and were not told in the last look.
@@ -104,6 +108,7 @@ impl CameraWatch {
             last_error: None,
             fixtures: 0,
             fixture_places: Vec::new(),
+            walkers: BTreeMap::new(),
             guard: UsabilityGuard::new(),
             detections: Vec::new(),
             tracks: Vec::new(),
@@ -147,6 +152,8 @@ impl CameraWatch {
         let tracks = self.tracker.update(picture.media_time, size, &self.detections, &scale);
         self.tracks.clear();
         self.tracks.extend_from_slice(tracks);
+        let now = picture.media_time;
+        self.walkers.retain(|_, (seen, _)| now.since(*seen) <= WALKER_KEPT);
         for track in self.tracks.iter().filter(|track| track.stage == TrackStage::Confirmed) {
             let foot_row = track.bbox.bottom() / size.height as f32;
             let input = PostureInput { track, size, view: view.as_ref(), learnt_upright_px: self.upright.at(foot_row) };
@@ -154,11 +161,18 @@ impl CameraWatch {
             if judged.posture == Posture::Walking && track.bbox.bottom() < size.height as f32 - 2.0 {
                 self.upright.learn(foot_row, track.bbox.h);
             }
+            // A body that goes down often breaks its track: whoever vanished here a moment ago is he.
+            let walked_up = !self.memories.contains_key(&track.id)
+                && self.walkers.iter().any(|(id, (seen, place))| *id != track.id && *seen < now && near(place, &track.bbox));
             let memory = self.memories.entry(track.id).or_insert_with(TrackMemory::new);
+            memory.moved |= walked_up;
             let centre = track.bbox.centre();
             let way_px = (centre.x - track.entered_at.x).hypot(centre.y - track.entered_at.y);
             memory.moved |= way_px > track.bbox.w.max(track.bbox.h);
             memory.resolved_votes += if track.resolved { 1 } else { -1 };
+            if memory.moved {
+                self.walkers.insert(track.id, (now, track.bbox));
+            }
             memory.posture = memory.filter.update(picture.media_time, judged);
         }
     }
@@ -304,6 +318,12 @@ impl CameraWatch {
     pub fn posture(&self, track: TrackId) -> Posture {
         self.memories.get(&track).map_or(Posture::Unknown, |memory| memory.posture)
     }
+}
+
+/// Within a body's length, taken from the longer side of the longer box.
+fn near(a: &PixelBox, b: &PixelBox) -> bool {
+    let (p, q) = (a.centre(), b.centre());
+    (p.x - q.x).hypot(p.y - q.y) <= a.w.max(a.h).max(b.w).max(b.h)
 }
 
 fn hashed(bytes: Vec<u8>) -> Jpeg {

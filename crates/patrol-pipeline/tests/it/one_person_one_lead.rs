@@ -1,6 +1,6 @@
 //! Who lies still becomes one lead with evidence; who walks by becomes none; the same pictures give the same leads.
 
-use crate::world::{Tape, camera, replay};
+use crate::world::{Doubtful, Tape, camera, replay, replay_with};
 use patrol_core::PixelBox;
 
 fn walker(t_s: f64) -> PixelBox {
@@ -29,6 +29,18 @@ fn a_person_who_lies_down_is_one_lead_with_pictures() {
 fn who_walks_by_is_no_lead() {
     let (_, room, _) = replay(vec![(camera("a", 0.5), Tape::of(240.0, 2.0, |t| vec![walker(t)]))]);
     assert_eq!(room.made_leads().len(), 0);
+}
+
+/// A lamp is counted and not told; whoever walked to his place is told although the detector would not say that he is a person.
+#[test]
+fn what_never_moved_and_looks_like_no_person_is_a_fixture_and_who_walked_in_is_a_lead() {
+    let lamp = PixelBox::new(250.0, 30.0, 40.0, 16.0);
+    let (cameras, room, _) = replay_with(Box::new(Doubtful), vec![(camera("a", 0.5), Tape::of(240.0, 2.0, |_| vec![lamp]))]);
+    assert_eq!((room.made_leads().len(), cameras[0].watch.fixtures), (0, 1));
+    let (cameras, room, _) = replay_with(Box::new(Doubtful), vec![(camera("a", 0.5), Tape::of(240.0, 2.0, |t| vec![lies_down(t), lamp]))]);
+    let leads = room.made_leads();
+    assert_eq!((leads.len(), cameras[0].watch.fixtures), (1, 1), "{leads:#?}");
+    assert!(leads.values().all(|lead| lead.place.bbox.x < 200.0));
 }
 
 #[test]
