@@ -211,7 +211,7 @@ fn advice(lead: &Lead) -> Value {
     }
 }
 
-/// Newest evidence first; previews of the newest only, so that a long story stays a small message.
+/// Newest evidence first; previews and clip of the newest only, so that a long story stays a small message.
 fn media(lead: &Lead, sensor: Option<Modality>, media_base: Option<&str>) -> Vec<Value> {
     let mut media = Vec::new();
     let prefix = sensor_name(sensor);
@@ -228,6 +228,7 @@ fn media(lead: &Lead, sensor: Option<Modality>, media_base: Option<&str>) -> Vec
         add("whole", &evidence.whole_sha256);
         if age == 0 {
             evidence.preview_sha256.iter().for_each(|sha256| add("preview", sha256));
+            evidence.clip_sha256.iter().for_each(|sha256| add("clip", sha256));
         }
     }
     media

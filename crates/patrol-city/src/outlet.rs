@@ -6,11 +6,13 @@ use crate::event::{Site, event_json};
 use crate::mapping::Mapping;
 use crate::sign::{APP_KEY, IDEMPOTENCY_KEY, NONCE, SIGNATURE, Signer, TIMESTAMP};
 use crate::verdict::{Attempt, judge};
-use patrol_core::WallTime;
 use patrol_core::desk::{CaseCallback, OutboxItem};
+use patrol_core::{CameraId, Modality, WallTime};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Method, Response, Url, redirect};
+use std::collections::BTreeMap;
 use std::error::Error as _;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 /// Most of an answer that is read, bytes. A receipt is below 1 KiB.
@@ -37,13 +39,15 @@ pub struct OutletConfig {
 #[derive(Debug)]
 pub struct Outlet {
     config: OutletConfig,
+    /// As configured; its sensors change when cameras are read anew.
+    site: RwLock<Site>,
     client: Client,
     events: Url,
     cases: Url,
 }
 
 impl Outlet {
-    pub fn new(config: OutletConfig) -> Result<Self, CityError> {
+    pub fn new(mut config: OutletConfig) -> Result<Self, CityError> {
         let base = config.base.trim_end_matches('/');
         check_base(base)?;
         let url = |path: &str| {
@@ -59,12 +63,19 @@ impl Outlet {
             .no_proxy()
             .build()
             .map_err(|error| CityError::Client(words(&error)))?;
-        Ok(Self { config, client, events, cases })
+        let site = RwLock::new(std::mem::take(&mut config.site));
+        Ok(Self { config, site, client, events, cases })
+    }
+
+    /// Cameras were read anew: which sensor each of them is.
+    pub fn set_sensors(&self, sensors: BTreeMap<CameraId, Modality>) {
+        self.site.write().unwrap_or_else(PoisonError::into_inner).sensors = sensors;
     }
 
     /// The body that [`Outlet::deliver`] sends: canonical, or the city's form when the mapping has one.
     pub fn body(&self, item: &OutboxItem) -> serde_json::Value {
-        let event = event_json(item, &self.config.mapping, &self.config.site, self.config.media_base.as_deref());
+        let site = self.site.read().unwrap_or_else(PoisonError::into_inner);
+        let event = event_json(item, &self.config.mapping, &site, self.config.media_base.as_deref());
         match &self.config.mapping.form {
             Some(form) => form.fill(&event),
             None => event,

@@ -90,6 +90,7 @@ fn lead(id: &str, revision: u32) -> Lead {
             whole_sha256: "aa".repeat(32),
             crop_sha256: "bb".repeat(32),
             preview_sha256: vec!["cc".repeat(32)],
+            clip_sha256: None,
         }],
         review: Some(Review {
             decision: Decision::Confirmed,

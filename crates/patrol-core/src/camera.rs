@@ -65,3 +65,24 @@ pub struct Camera {
     /// How likely people in need shelter here, 0–1 (`integration.md` §1.7).
     pub site_prior: f32,
 }
+
+/// How a live camera's link is doing. Counts are since the patrol began, over all sessions.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LinkStatus {
+    /// `TCP` or `UDP`; empty before the first session.
+    pub transport: String,
+    /// `H.264` or `H.265`; empty before the first session.
+    pub codec: String,
+    /// Sessions that came to play.
+    pub sessions: u64,
+    pub lost_packets: u64,
+    /// The longest time between two key frames seen lately, seconds.
+    pub key_interval_s: Option<f64>,
+    /// The camera's clock minus ours by its last RTCP sender report, seconds.
+    pub clock_skew_s: Option<f64>,
+    /// How often the camera's clock stepped.
+    pub clock_steps: u64,
+    /// Encoded packets kept for clips: bytes, and seconds from the oldest to the newest.
+    pub ring_bytes: u64,
+    pub ring_s: f64,
+}

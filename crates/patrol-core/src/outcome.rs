@@ -72,6 +72,9 @@ impl Tally {
     pub fn count(&mut self, outcome: Outcome) {
         *self.counts.entry(outcome).or_default() += 1;
     }
+    pub fn count_many(&mut self, outcome: Outcome, pictures: u64) {
+        *self.counts.entry(outcome).or_default() += pictures;
+    }
     pub fn of(&self, outcome: Outcome) -> u64 {
         self.counts.get(&outcome).copied().unwrap_or(0)
     }

@@ -72,6 +72,13 @@ pub struct Jpeg {
     pub bytes: Arc<[u8]>,
 }
 
+/// A clip as the camera sent it, MP4, and its SHA-256 in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clip {
+    pub sha256: String,
+    pub bytes: Arc<[u8]>,
+}
+
 /// Taken at the moment of decision, never changed after.
 #[derive(Debug, Clone)]
 pub struct Evidence {
@@ -80,6 +87,8 @@ pub struct Evidence {
     pub crop: Jpeg,
     /// At most 20 small pictures of the seconds or minutes before, oldest first.
     pub preview: Vec<Jpeg>,
+    /// The seconds before the decision, not re-encoded; `None` where the feed keeps no packets.
+    pub clip: Option<Clip>,
 }
 
 /// What a lead keeps of its evidence: text, and the hashes its pictures are stored under.
@@ -97,4 +106,7 @@ pub struct EvidenceRef {
     pub whole_sha256: String,
     pub crop_sha256: String,
     pub preview_sha256: Vec<String>,
+    /// `None`: no clip was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_sha256: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Pictures by content hash: `evidence/ab/<sha256>.jpg`, and what happens when the disk is full.
+//! Pictures and clips by content hash: `evidence/ab/<sha256>.jpg` and `.mp4`, and what happens when the disk is full.
 
 use crate::error::StoreError;
 use patrol_core::sighting::{Evidence, Jpeg};
@@ -80,35 +80,37 @@ impl EvidenceFolder {
         self.root.join("incoming")
     }
 
-    /// Path of a picture; `name` must have passed [`is_sha256`].
-    fn path(&self, name: &str) -> PathBuf {
-        self.root.join(&name[..2]).join(format!("{name}.jpg"))
+    /// Path of a picture or clip; `name` must have passed [`is_sha256`].
+    fn path(&self, name: &str, ending: &str) -> PathBuf {
+        self.root.join(&name[..2]).join(format!("{name}{ending}"))
     }
 
-    /// Writes what is not there yet: whole pictures first, then, if there is space, crops and previews. Never fails: a lead
-    /// must not wait for its pictures.
-    pub(crate) fn store(&self, disk: &dyn Disk, evidence: &[Arc<Evidence>]) -> Stored {
+    /// Writes what is not there yet: whole pictures first, then, if there is space, crops, previews and clips. Never fails: a
+    /// lead must not wait for its pictures.
+    pub(crate) fn store<'a>(&self, disk: &dyn Disk, evidence: &'a [Arc<Evidence>]) -> Stored {
         let mut stored = Stored::default();
         if evidence.is_empty() {
             return stored;
         }
         // Unknown is not full: the writes will tell.
         let free = disk.free_bytes(&self.root).unwrap_or(u64::MAX);
-        let wholes = evidence.iter().map(|one| (true, &one.whole));
-        let others = evidence.iter().flat_map(|one| std::iter::once(&one.crop).chain(&one.preview)).map(|jpeg| (false, jpeg));
+        let picture = |jpeg: &'a Jpeg| Part { sha256: &jpeg.sha256, bytes: &jpeg.bytes, ending: PICTURE };
+        let wholes = evidence.iter().map(|one| (true, picture(&one.whole)));
+        let others = evidence.iter().flat_map(|one| std::iter::once(&one.crop).chain(&one.preview)).map(|jpeg| (false, picture(jpeg)));
+        let clips = evidence.iter().filter_map(|one| one.clip.as_ref()).map(|clip| (false, Part { sha256: &clip.sha256, bytes: &clip.bytes, ending: CLIP }));
         let (mut seen, mut parts) = (BTreeSet::new(), BTreeSet::new());
-        for (whole, jpeg) in wholes.chain(others) {
-            if !seen.insert(jpeg.sha256.as_str()) {
+        for (whole, file) in wholes.chain(others).chain(clips) {
+            if !seen.insert(file.sha256) {
                 continue;
             }
             // Once something did not fit, only whole pictures are tried.
             let wanted = if whole { free >= LEADS_ONLY } else { free >= FREE_FLOOR && !stored.shrunk };
-            match self.store_one(disk, jpeg, wanted) {
+            match self.store_one(disk, file, wanted) {
                 Ok(placed @ (Placed::Present | Placed::Written)) => {
                     stored.written += usize::from(matches!(placed, Placed::Written));
-                    stored.pictures.push((jpeg.sha256.clone(), jpeg.bytes.len() as u64));
+                    stored.pictures.push((file.sha256.to_owned(), file.bytes.len() as u64));
                     // Also of one that was there: its writer may have been killed before it came to this.
-                    parts.insert(&jpeg.sha256[..2]);
+                    parts.insert(&file.sha256[..2]);
                 }
                 Ok(Placed::Unwanted) => {
                     stored.left_out += 1;
@@ -117,7 +119,7 @@ impl EvidenceFolder {
                 Err(error) => {
                     stored.left_out += 1;
                     stored.shrunk |= is_full(&error);
-                    stored.error.get_or_insert_with(|| format!("evidence {}: {error}", jpeg.sha256));
+                    stored.error.get_or_insert_with(|| format!("evidence {}: {error}", file.sha256));
                 }
             }
         }
@@ -129,19 +131,19 @@ impl EvidenceFolder {
         stored
     }
 
-    fn store_one(&self, disk: &dyn Disk, jpeg: &Jpeg, wanted: bool) -> io::Result<Placed> {
-        if !is_sha256(&jpeg.sha256) || sha256_hex(&jpeg.bytes) != jpeg.sha256 {
+    fn store_one(&self, disk: &dyn Disk, file: Part<'_>, wanted: bool) -> io::Result<Placed> {
+        if !is_sha256(file.sha256) || sha256_hex(file.bytes) != file.sha256 {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "its bytes have another SHA-256 than it says"));
         }
-        let path = self.path(&jpeg.sha256);
-        if fs::symlink_metadata(&path).is_ok_and(|meta| meta.len() == jpeg.bytes.len() as u64) {
+        let path = self.path(file.sha256, file.ending);
+        if fs::symlink_metadata(&path).is_ok_and(|meta| meta.len() == file.bytes.len() as u64) {
             return Ok(Placed::Present);
         }
         if !wanted {
             return Ok(Placed::Unwanted);
         }
-        let incoming = self.incoming().join(&jpeg.sha256);
-        let placed = disk.write_synced(&incoming, &jpeg.bytes).and_then(|()| fs::rename(&incoming, &path));
+        let incoming = self.incoming().join(file.sha256);
+        let placed = disk.write_synced(&incoming, file.bytes).and_then(|()| fs::rename(&incoming, &path));
         if placed.is_err() {
             // Best effort: what stays is removed at the next start.
             drop(fs::remove_file(&incoming));
@@ -149,14 +151,21 @@ impl EvidenceFolder {
         placed.map(|()| Placed::Written)
     }
 
-    /// The bytes of a picture, checked against its name; `None` when there is no such file.
+    /// The bytes of a picture or clip, checked against its name; `None` when there is no such file.
     pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let path = self.path(name);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(StoreError::io("read", &path)(error)),
-        };
+        let mut found = None;
+        for ending in [PICTURE, CLIP] {
+            let path = self.path(name, ending);
+            match fs::read(&path) {
+                Ok(bytes) => {
+                    found = Some(bytes);
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(StoreError::io("read", &path)(error)),
+            }
+        }
+        let Some(bytes) = found else { return Ok(None) };
         let found = sha256_hex(&bytes);
         if found == name {
             Ok(Some(bytes))
@@ -176,7 +185,7 @@ impl EvidenceFolder {
             for entry in fs::read_dir(&dir).map_err(StoreError::io("list", &dir))? {
                 let path = entry.map_err(StoreError::io("list", &dir))?.path();
                 // Only what we wrote is ours to remove.
-                let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".jpg")) else {
+                let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(content_hash) else {
                     continue;
                 };
                 if is_sha256(name) && !keep(name)? {
@@ -187,6 +196,22 @@ impl EvidenceFolder {
         }
         Ok(())
     }
+}
+
+/// One file of the evidence.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    sha256: &'a str,
+    bytes: &'a [u8],
+    ending: &'static str,
+}
+
+const PICTURE: &str = ".jpg";
+const CLIP: &str = ".mp4";
+
+/// The hash in a file's name, if it is named like one of ours.
+fn content_hash(name: &str) -> Option<&str> {
+    name.strip_suffix(PICTURE).or_else(|| name.strip_suffix(CLIP))
 }
 
 enum Placed {

@@ -178,8 +178,9 @@ impl Scene {
                 whole_sha256: format!("{age_s}"),
                 crop_sha256: format!("{age_s}"),
                 preview_sha256: Vec::new(),
+                clip_sha256: None,
             };
-            Arc::new(Evidence { about, whole: jpeg(), crop: jpeg(), preview: Vec::new() })
+            Arc::new(Evidence { about, whole: jpeg(), crop: jpeg(), preview: Vec::new(), clip: None })
         });
         Sighting {
             track: TrackId(actor.track),

@@ -103,3 +103,21 @@ fn pictures_go_after_30_days_and_leads_and_viewings_stay() {
     assert_eq!(store.load_leads().unwrap().len(), 1);
     assert_eq!(store.outbox_counts().unwrap().delivered, 1, "what was removed stays counted");
 }
+
+#[test]
+fn a_clip_is_kept_and_expires_with_its_pictures() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let mut store = Store::open(dir.path(), clock.clone()).unwrap();
+    let film = jpeg(90, 300_000);
+    let mut one = (*evidence(1)).clone();
+    one.clip = Some(patrol_core::Clip { sha256: film.sha256.clone(), bytes: film.bytes.clone() });
+    one.about.clip_sha256 = Some(film.sha256.clone());
+    let report = store.commit(&Change { evidence: &[one.into()], ..Change::default() }).unwrap();
+    assert_eq!((report.evidence_written, report.evidence_left_out), (4, 0));
+    let reader = store.reader().unwrap();
+    assert_eq!(reader.evidence(&film.sha256).unwrap().as_deref(), Some(&*film.bytes));
+    clock.advance(Duration::from_secs(31 * DAY_S));
+    assert_eq!(store.expire(clock.now()).unwrap().evidence_deleted, 4);
+    assert_eq!(reader.evidence(&film.sha256).unwrap(), None);
+}

@@ -111,6 +111,7 @@ pub fn evidence(seed: u64) -> Arc<Evidence> {
         whole_sha256: whole.sha256.clone(),
         crop_sha256: crop.sha256.clone(),
         preview_sha256: vec![preview.sha256.clone()],
+        clip_sha256: None,
     };
-    Arc::new(Evidence { about, whole, crop, preview: vec![preview] })
+    Arc::new(Evidence { about, whole, crop, preview: vec![preview], clip: None })
 }
