@@ -82,6 +82,17 @@ impl Decoder {
         Ok(Self { elements, source, sink, output, caps: None })
     }
 
+    /// A decoder that gives each picture as soon as it can. Where a stream does not say how far its pictures are reordered, the standard
+    /// has a decoder hold back as many as could be (16 at the sizes of street cameras: seconds); this one waits only for as many
+    /// as it has seen reordered, and loses one or two pictures each time it learns that there are more.
+    pub(crate) fn live(caps: &gst::CapsRef, threads: u32) -> Result<Self, IngestError> {
+        let decoder = Self::new(caps, threads)?;
+        for element in decoder.elements.iter().filter(|element| element.has_property("std-compliance")) {
+            element.set_property_from_str("std-compliance", "normal");
+        }
+        Ok(decoder)
+    }
+
     /// Whether this decoder is one for streams like `caps`.
     pub(crate) fn fits(&self, caps: &gst::CapsRef) -> bool {
         self.caps.as_ref().is_none_or(|own| own.structure(0).map(gst::StructureRef::name) == caps.structure(0).map(gst::StructureRef::name))

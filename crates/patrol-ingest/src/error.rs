@@ -28,6 +28,30 @@ pub enum IngestError {
     FrameRate { path: PathBuf, found: String, max: f64 },
     #[error("{}: not a readable picture: {why}", path.display())]
     Picture { path: PathBuf, why: String },
+    #[error("{url}: {why}; wanted rtsp://HOST[:PORT]/PATH")]
+    BadUrl { url: String, why: String },
+    #[error("{url}: cannot be reached: {why}; check address, port and network")]
+    Unreachable { url: String, why: String },
+    #[error("{url}: {stage} was not answered within {seconds} s; check the camera's load, or restart it")]
+    SlowSetup { url: String, stage: &'static str, seconds: u64 },
+    #[error("{url}: wrong user or password (401); check the camera's `credentials`, and that the account is not locked")]
+    WrongPassword { url: String },
+    #[error("{url}: wants a user and a password (401) and none is given; set the camera's `credentials`")]
+    NoPassword { url: String },
+    #[error("{url}: no such stream (404); check the path and the channel number")]
+    NoSuchStream { url: String },
+    #[error("{url}: {stage} was refused: {why}")]
+    Refused { url: String, stage: &'static str, why: String },
+    #[error("{url}: found {found}; wanted a video stream in H.264 or H.265; change the camera's encoding")]
+    NoUsableStream { url: String, found: String },
+    #[error("{url}: no picture arrived for {seconds} s although the session stood; the camera hangs or its link is cut")]
+    NoPicturesArrive { url: String, seconds: u64 },
+    #[error("{url}: the session ended: {why}")]
+    SessionEnded { url: String, why: String },
+    #[error("the thread for network cameras could not be started: {source}")]
+    NetThread { source: std::io::Error },
+    #[error("a clip could not be made: {why}")]
+    Clip { why: String },
     #[error("GStreamer {what}; `make setup` installs what is missing")]
     Gstreamer { what: String },
 }

@@ -1,14 +1,19 @@
-//! Feeds to pictures: video files, folders of pictures and single pictures.
+//! Feeds to pictures: network cameras, video files, folders of pictures and single pictures.
 //!
 //! In reading order: [`open`] chooses the feed; `video` runs `demux` (bytes to access units) and `decoder` (access units to planes,
 //! on the caller's thread) and keeps in `units` the account of which unit gave no picture; `timeline` turns container timestamps
-//! into media time that strictly increases; `stills` and `folder` read picture files.
+//! into media time that strictly increases; `stills` and `folder` read picture files. [`RtspCamera`] gives the feeds of a network camera:
+//! `rtsp` has its sessions, `ring` the encoded seconds they leave, `nal` what must be known of their bits, `clip` cuts MP4 from a ring.
 
+mod clip;
 mod codecs;
 mod decoder;
 mod demux;
 mod error;
 mod folder;
+mod nal;
+mod ring;
+mod rtsp;
 mod stills;
 mod timeline;
 mod units;
@@ -16,6 +21,7 @@ mod video;
 
 pub use error::IngestError;
 pub use folder::FolderFeed;
+pub use rtsp::{Credentials, Password, RtspCamera, RtspFeed, RtspNet, RtspOptions, RtspTransport};
 pub use stills::read_picture;
 pub use video::VideoFeed;
 
@@ -43,6 +49,10 @@ pub enum FeedEvent {
     /// Bytes arrived that no decoder could turn into a picture. `media_time` where the container told it; never before the
     /// time of the event given last.
     Undecodable { media_time: Option<MediaTime>, why: String },
+    /// Access units were passed over because the decoder could not keep up. Only live feeds.
+    Skipped { pictures: u64 },
+    /// Nothing arrived for about 0.25 s; ask again. Only live feeds.
+    Idle,
     /// The last picture has been given.
     End,
 }

@@ -3,7 +3,10 @@
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "helpers of tests fail the test and tell what was skipped")]
 
 mod broken;
+mod camera;
+mod clip;
 mod clips;
+mod live;
 mod pictures;
 mod real;
 mod time;
@@ -59,6 +62,7 @@ fn run(mut feed: Box<dyn Feed>) -> Seen {
                 seen.undecodable.push(media_time);
                 media_time
             }
+            FeedEvent::Skipped { .. } | FeedEvent::Idle => panic!("a file gives every picture"),
             FeedEvent::End => break,
         };
         if let Some(now) = now {

@@ -1,0 +1,84 @@
+//! Network cameras over RTSP.
+//!
+//! ```text
+//! camera ─► session (rtsp-net thread, one task each) ─► ring ─► feed (the camera's own thread) ─► gate ─► decoder ─► pictures
+//!                        └ wall: RTP time to presentation and wall time  └ clip
+//! ```
+//! One thread reads all cameras and waits for none of them; each feed decodes on the thread that asks it. Between the two is the
+//! camera's [ring](crate::ring), so that a slow decoder loses its own pictures and nobody else's.
+
+mod address;
+mod camera;
+mod failure;
+mod feed;
+mod gate;
+mod net;
+mod session;
+mod wall;
+
+pub use camera::RtspCamera;
+pub use feed::RtspFeed;
+pub use net::RtspNet;
+
+use patrol_core::CameraId;
+use std::fmt;
+
+/// How packets travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RtspTransport {
+    /// Inside the RTSP connection; UDP only when the camera refuses that at SETUP.
+    #[default]
+    TcpThenUdp,
+    Tcp,
+    /// For a local network: packets out of order count as lost.
+    Udp,
+}
+
+/// A password that shows itself to nobody but the camera.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    pub fn new(password: impl Into<String>) -> Self {
+        Self(password.into())
+    }
+
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    pub user: String,
+    pub password: Password,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct RtspOptions {
+    pub camera: CameraId,
+    /// `rtsp://host[:port]/path?query`, without user and password.
+    pub url: String,
+    pub credentials: Option<Credentials>,
+    pub transport: RtspTransport,
+    /// Threads the camera's decoder may use; 1 keeps it on its feed's core.
+    pub decoder_threads: u32,
+}
+
+impl fmt::Debug for RtspOptions {
+    /// Without the URL: it may hold a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RtspOptions")
+            .field("camera", &self.camera)
+            .field("credentials", &self.credentials)
+            .field("transport", &self.transport)
+            .field("decoder_threads", &self.decoder_threads)
+            .finish_non_exhaustive()
+    }
+}
