@@ -1,4 +1,4 @@
-//! Milliseconds per rendered picture and per picture through the codec, for each camera of the winter street.
+//! Milliseconds per rendered picture and per picture through the codec, for each camera of a scene: `pace [SCENE]`.
 
 use patrol_core::{Clock, SystemClock};
 use patrol_sim::{Renderer, Scene, SceneStream};
@@ -6,10 +6,11 @@ use std::io::Write;
 use std::sync::Arc;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const PICTURES: u32 = 400;
+    const PICTURES: u32 = 200;
+    let name = std::env::args().nth(1).unwrap_or_else(|| "winter-street".into());
     let clock = SystemClock::new();
     let now_s = || clock.monotonic().as_secs_f64();
-    let scene = Arc::new(Scene::named("winter-street", 1, 1200.0)?);
+    let scene = Arc::new(Scene::named(&name, 1, 1200.0)?);
     writeln!(std::io::stdout(), "scene {:.0} ms", now_s() * 1e3)?;
     for camera in 0..scene.cameras().len() {
         let began = now_s();
@@ -28,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let each = |seconds: f64| seconds * 1e3 / f64::from(PICTURES);
         writeln!(
             std::io::stdout(),
-            "{}: background {:.0} ms, render {:.2} ms, next {:.2} ms",
+            "{name}, {}: background {:.0} ms, render {:.2} ms, next {:.2} ms",
             scene.cameras()[camera].id,
             (ready - began) * 1e3,
             each(rendered - ready),

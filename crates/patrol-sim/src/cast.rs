@@ -36,6 +36,8 @@ pub(crate) struct Role {
     pub(crate) held_s: Option<f64>,
     /// A group: at this point, 0.8–1.9 m off.
     pub(crate) beside: Option<V2>,
+    /// Exactly here, looking there (degrees): in a doorway, on a bench. Who comes, comes from the front.
+    pub(crate) spot: Option<(V2, f32)>,
 }
 
 pub(crate) struct Cast {
@@ -61,13 +63,21 @@ impl Cast {
                 let (along, left) = stage.frame.local(beside);
                 local = (along + off * angle.cos(), left + off * angle.sin());
             }
+            let mut facing_deg = dice.between(0.0, 360.0);
+            if let Some((spot, deg)) = role.spot {
+                (local, facing_deg) = (stage.frame.local(spot), deg);
+            }
             let at = stage.frame.point(local.0, local.1);
-            let facing_deg = dice.between(0.0, 360.0);
             let door = walkway.doors[dice.whole(0, walkway.doors.len() - 1)];
             let mut way: Vec<V2> = walkway.approach(door, local, dice).into_iter().map(|(a, l)| stage.frame.point(a, l)).collect();
+            if role.spot.is_some() {
+                // The street is where the middle of the walkway is.
+                let middle = f32::midpoint(walkway.left.0, walkway.left.1);
+                way.push(stage.frame.point(local.0, local.1 + (middle - local.1).clamp(-1.5, 1.5)));
+            }
             way.push(at);
             let reached_s = role.reached_s.0 + (role.reached_s.1 - role.reached_s.0) * f64::from(dice.between(0.0, 1.0));
-            let pause_s = if role.pose == Pose::Stand { 0.0 } else { f64::from(dice.between(2.0, 12.0)) };
+            let pause_s = if role.pose.is_upright() { 0.0 } else { f64::from(dice.between(2.0, 12.0)) };
             let speed_m_s = dice.between(1.1, 1.45);
             let mut steps: Vec<StepSpec> = way[1..].iter().map(|to| StepSpec::Walk { to: *to, speed_m_s: Some(speed_m_s) }).collect();
             if pause_s > 0.0 {
@@ -77,9 +87,11 @@ impl Cast {
             steps.push(match role.pose {
                 Pose::Stand => StepSpec::Stand { for_s, facing_deg: facing },
                 Pose::SitGround | Pose::SitBench => StepSpec::Sit { for_s, facing_deg: facing, bench: role.pose == Pose::SitBench },
-                Pose::Slump => StepSpec::Slump { for_s, facing_deg: facing },
-                Pose::Lie => StepSpec::Lie { for_s, facing_deg: facing },
-                Pose::Curl => StepSpec::Curl { for_s, facing_deg: facing },
+                Pose::Bend => StepSpec::Bend { for_s, facing_deg: facing },
+                Pose::Crouch => StepSpec::Crouch { for_s, facing_deg: facing },
+                Pose::Slump | Pose::SlumpBench => StepSpec::Slump { for_s, facing_deg: facing, bench: role.pose == Pose::SlumpBench },
+                Pose::Lie | Pose::LieUnder(_) => StepSpec::Lie { for_s, facing_deg: facing, cover: role.pose.cover() },
+                Pose::Curl | Pose::CurlUnder(_) => StepSpec::Curl { for_s, facing_deg: facing, cover: role.pose.cover() },
             });
             if role.held_s.is_some() {
                 let leave = walkway.approach(walkway.doors[dice.whole(0, walkway.doors.len() - 1)], local, dice);
@@ -132,14 +144,15 @@ impl Cast {
         let held = capsules(&person.build, Doing::Holding { pose: role.pose }, at, facing_deg, from_s);
         let Some(bbox) = box_of(&held, &stage.projector) else { return false };
         let size = stage.projector.size;
-        let inside = bbox.x > EDGE_PX
-            && bbox.y > EDGE_PX
-            && bbox.right() < size.width as f32 - EDGE_PX
-            && bbox.bottom() < size.height as f32 - EDGE_PX;
+        let borders = stage.camera.output.borders;
+        let inside = bbox.x > EDGE_PX + borders.left as f32
+            && bbox.y > EDGE_PX + borders.top as f32
+            && bbox.right() < (size.width - borders.right) as f32 - EDGE_PX
+            && bbox.bottom() < (size.height - borders.bottom) as f32 - EDGE_PX;
         let nadir = stage.camera.tilt_deg > 80.0;
         let (long, short) = (bbox.w.max(bbox.h), bbox.w.min(bbox.h));
         let large = match (role.pose, nadir) {
-            (Pose::Stand, _) => true,
+            (pose, _) if pose.is_upright() => true,
             (Pose::SitGround | Pose::SitBench, true) => long >= 8.0,
             (_, true) => long >= NADIR_LONG_MIN_PX,
             (_, false) => long >= LONG_MIN_PX && short >= 9.0,
@@ -152,7 +165,7 @@ impl Cast {
         }
         for (other, other_from_s, other_to_s, other_pose, other_at) in self.stays() {
             let beside = role.beside.is_some_and(|beside| other_at.distance(beside) < 2.5);
-            let both_down = role.pose != Pose::Stand && other_pose != Pose::Stand;
+            let both_down = !role.pose.is_upright() && !other_pose.is_upright();
             let apart_m = if beside {
                 0.9
             } else if both_down {
@@ -171,7 +184,14 @@ impl Cast {
             }
         }
         let quarter: Option<PixelBox> = box_of(&held, &stage.coarse.projector);
-        quarter.is_some_and(|quarter| visible(&held, &quarter, &[], &stage.coarse) > 0.985)
+        // A jamb or an arm-rest may hide a hand.
+        let visible_min = if role.spot.is_some() { 0.85 } else { 0.985 };
+        quarter.is_some_and(|quarter| visible(&held, &quarter, &[], &stage.coarse) > visible_min)
+    }
+
+    /// Whether nobody stays within `apart_m` of `at`.
+    pub(crate) fn is_clear_of_stays(&self, at: V2, apart_m: f32) -> bool {
+        self.stays().all(|(.., place)| place.distance(at) >= apart_m)
     }
 
     /// Every stay of everyone placed so far that lasts: person, from, to, pose, place.
@@ -212,8 +232,8 @@ impl Cast {
                 }
                 let (their_pose, my_pose) = (held(theirs.doing), held(mine.doing));
                 let (walker, down) = match (my_pose, their_pose) {
-                    (None, Some(pose)) if pose != Pose::Stand => (mine.at, other),
-                    (Some(pose), None) if pose != Pose::Stand => (theirs.at, person),
+                    (None, Some(pose)) if !pose.is_upright() => (mine.at, other),
+                    (Some(pose), None) if !pose.is_upright() => (theirs.at, person),
                     _ => continue,
                 };
                 let covers = upright_box(walker, stage)

@@ -19,4 +19,6 @@ pub enum SimError {
     Video { camera: String, what: String },
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: std::io::Error },
+    #[error("the street of cameras: {0}")]
+    Street(String),
 }

@@ -4,7 +4,7 @@ use crate::error::SimError;
 use crate::h264::{Running, encoder};
 use crate::render::Renderer;
 use crate::scene::{Scene, SceneCamera};
-use patrol_core::Weather;
+use patrol_core::{Modality, Weather};
 use serde::Serialize;
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 struct PipelineFile<'a> {
     site: Site,
     weather: WeatherTable,
-    detector: [DetectorTable; 1],
+    detector: Vec<DetectorTable>,
     camera: Vec<CameraTable<'a>>,
 }
 
@@ -37,6 +37,16 @@ struct WeatherTable {
 struct DetectorTable {
     name: &'static str,
     kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'static str>,
+}
+
+const HOT_SPOT: DetectorTable = DetectorTable { name: "hot-spot", kind: "hot-spot", model: None };
+/// People in visible light are found by the model that `models/` has for them.
+const PERSON: DetectorTable = DetectorTable { name: "person", kind: "onnx", model: Some("yolox-nano") };
+
+fn detector_of(modality: Modality) -> DetectorTable {
+    if modality == Modality::Visible { PERSON } else { HOT_SPOT }
 }
 
 #[derive(Serialize)]
@@ -44,7 +54,7 @@ struct CameraTable<'a> {
     id: &'a str,
     name: &'a str,
     source: String,
-    modality: patrol_core::Modality,
+    modality: Modality,
     detectors: [&'static str; 1],
     longitude: f64,
     latitude: f64,
@@ -99,8 +109,8 @@ fn pipeline_of(scene: &Scene) -> Result<String, SimError> {
             id: camera.id.as_str(),
             name: &camera.name,
             source: video_name(scene, camera),
-            modality: patrol_core::Modality::Thermal,
-            detectors: ["hot-spot"],
+            modality: camera.modality,
+            detectors: [detector_of(camera.modality).name],
             longitude: camera.position.lon,
             latitude: camera.position.lat,
             height_m: camera.view.height_m,
@@ -114,10 +124,12 @@ fn pipeline_of(scene: &Scene) -> Result<String, SimError> {
             rescan_every_s: camera.promise.rescan_every.as_secs_f64(),
         })
         .collect();
+    let kinds = [Modality::Thermal, Modality::Visible].into_iter();
+    let kinds = kinds.filter(|kind| scene.cameras().iter().any(|camera| camera.modality == *kind));
     let file = PipelineFile {
         site: Site { name: format!("仿真场景 {}", scene.name()), region: REGION },
         weather: WeatherTable { air_c: weather.air_c, wind_kmh: weather.wind_kmh, precip_mm_h: weather.precip_mm_h, alert: weather.alert },
-        detector: [DetectorTable { name: "hot-spot", kind: "hot-spot" }],
+        detector: kinds.map(detector_of).collect(),
         camera,
     };
     toml::to_string(&file).map_err(|error| SimError::Spec(error.to_string()))
@@ -145,11 +157,11 @@ fn write_video(scene: &Arc<Scene>, camera: usize, dir: &Path, progress: &mut dyn
     {
         let running = Running::launch(about, &description)?;
         let mut renderer = Renderer::new(Arc::clone(scene), camera);
-        let mut luma = Vec::new();
+        let mut pixels = Vec::new();
         let frames = (scene.duration_s() * about.fps).ceil() as u64;
         for frame in 0..frames {
-            renderer.render(frame as f64 / about.fps, &mut luma);
-            running.push(about, frame, &luma)?;
+            renderer.render_i420(frame as f64 / about.fps, &mut pixels);
+            running.push(about, frame, &pixels)?;
             if frame % 64 == 0 {
                 progress(frame as f64 / frames as f64);
             }

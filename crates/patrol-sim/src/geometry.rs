@@ -136,6 +136,18 @@ impl Projector {
         V3::new(ahead * self.sin_h + right * self.cos_h, ahead * self.cos_h - right * self.sin_h, -down)
     }
 
+    /// The same view with `margin` pixels more on every side.
+    pub(crate) fn widened(&self, margin: u32) -> Self {
+        Self { size: PictureSize::new(self.size.width + 2 * margin, self.size.height + 2 * margin), ..*self }
+    }
+
+    /// A direction in the camera's own axes: to the right, down, along the optical axis.
+    pub(crate) fn in_camera(&self, ray: V3) -> (f32, f32, f32) {
+        let ahead = ray.e * self.sin_h + ray.n * self.cos_h;
+        let right = ray.e * self.cos_h - ray.n * self.sin_h;
+        (right, -ray.z * self.cos_t - ahead * self.sin_t, ahead * self.cos_t - ray.z * self.sin_t)
+    }
+
     pub(crate) fn eye(&self) -> V3 {
         self.foot.up(self.height)
     }

@@ -56,12 +56,9 @@ impl Running {
         sink.ok_or_else(|| failed(camera, &"the pipeline has no appsink"))
     }
 
-    /// Pushes picture number `frame`: grey, so that its chroma planes are flat.
-    pub(crate) fn push(&self, camera: &SceneCamera, frame: u64, luma: &[u8]) -> Result<(), SimError> {
-        let mut planes = Vec::with_capacity(luma.len() * 3 / 2);
-        planes.extend_from_slice(luma);
-        planes.resize(luma.len() * 3 / 2, 128);
-        let mut buffer = gst::Buffer::from_mut_slice(planes);
+    /// Pushes picture number `frame`, I420.
+    pub(crate) fn push(&self, camera: &SceneCamera, frame: u64, i420: &[u8]) -> Result<(), SimError> {
+        let mut buffer = gst::Buffer::from_mut_slice(i420.to_vec());
         let nanos = |frame: u64| gst::ClockTime::from_nseconds((frame as f64 / camera.fps * 1e9).round() as u64);
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(nanos(frame));

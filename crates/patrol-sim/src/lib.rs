@@ -1,11 +1,11 @@
-//! Scenes with known truth: rendered thermal streets and squares, and a city to deliver to.
+//! Scenes with known truth: rendered streets and squares, thermal and visible, and a city to deliver to.
 //!
 //! A scene is drawn from a seed, or from a SPEC file, and never changes: the same seed gives the same bytes. What it shows is known exactly
 //! ([`Truth`]), so that leads can be held against it. Detectors are given pixels only.
 //!
-//! Reading order: [`scene`] (what is there), [`spec`] (how it is written down), `plot`, `stage` and `cast` (how a seed becomes a street), `script` and
-//! `body` (who does what, and what that looks like), [`render`] (pixels), [`truth`], [`stream`] and [`folder`] (pictures as a camera would
-//! deliver them). [`mock_city`] stands alone.
+//! Reading order: [`scene`] (what is there), [`spec`] (how it is written down), `plot`, `stage` and `cast` (how a seed becomes a street),
+//! `script` and `body` (who does what, and what that looks like), `motion` (where cameras look), [`render`] (pixels), [`truth`], [`stream`] and
+//! [`folder`] (pictures as a camera would deliver them). [`mock_city`] stands alone; [`street`] serves cameras over RTSP.
 
 mod body;
 mod cast;
@@ -14,6 +14,7 @@ pub mod folder;
 mod geometry;
 mod h264;
 pub mod mock_city;
+mod motion;
 mod plot;
 mod random;
 pub mod render;
@@ -22,6 +23,7 @@ mod script;
 pub mod spec;
 mod stage;
 pub mod stream;
+pub mod street;
 pub mod truth;
 
 pub use error::SimError;

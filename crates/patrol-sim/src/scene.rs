@@ -2,11 +2,13 @@
 
 use crate::error::SimError;
 use crate::geometry::{Projector, V2};
+use crate::motion::Motion;
 use crate::plot::{NAMED, compose};
 use crate::random::mix;
-use crate::render::background::{Background, Block, car_blocks};
+use crate::render::background::{Background, Block};
+use crate::render::things::car_blocks;
 use crate::script::Person;
-use crate::spec::{CameraSpec, CarSpec, Origin, Props, SceneSpec};
+use crate::spec::{CameraSpec, CarSpec, Origin, OutputSpec, Props, SceneSpec, Snow};
 use crate::stage::view_of;
 use patrol_core::{Camera, CameraId, CameraView, Crs, GroundPoint, Modality, PictureSize, Position, Promise, WallTime, Weather};
 use std::sync::{Arc, OnceLock};
@@ -28,6 +30,9 @@ pub struct SceneCamera {
     /// `CapturePositionType` of GB/T 28181 Annex O, e.g. `00501`.
     pub site_class: String,
     pub promise: Promise,
+    pub modality: Modality,
+    pub(crate) motion: Motion,
+    pub(crate) output: OutputSpec,
     /// Metres east and north of the scene's origin.
     pub(crate) foot: V2,
 }
@@ -49,6 +54,9 @@ impl SceneCamera {
                 look_limit: Duration::from_secs(10),
                 rescan_every: Duration::from_mins(1),
             },
+            modality: spec.modality,
+            motion: Motion::from(spec.motion.as_ref()),
+            output: spec.output.clone(),
             foot: spec.at,
         }
     }
@@ -59,7 +67,7 @@ impl SceneCamera {
             id: self.id.clone(),
             name: self.name.clone(),
             code: None,
-            modality: Modality::Thermal,
+            modality: self.modality,
             promise: self.promise,
             position: Some(self.position),
             view: Some(self.view),
@@ -86,6 +94,9 @@ fn site_prior(class: &str) -> f32 {
     }
 }
 
+/// A car begins to turn so far before a bend, metres.
+const TURN_M: f32 = 6.0;
+
 /// A car that drives.
 #[derive(Debug, Clone)]
 pub(crate) struct Driving {
@@ -93,6 +104,7 @@ pub(crate) struct Driving {
     at_s: f64,
     speed_m_s: f32,
     pub(crate) bonnet_k: f32,
+    pub(crate) headlights: bool,
 }
 
 impl Driving {
@@ -102,6 +114,7 @@ impl Driving {
             at_s: spec.at_s,
             speed_m_s: spec.speed_m_s.max(0.1),
             bonnet_k: spec.bonnet_k.unwrap_or(10.0),
+            headlights: spec.headlights,
         })
     }
 
@@ -111,10 +124,15 @@ impl Driving {
         if way_m < 0.0 {
             return None;
         }
-        for leg in self.path.windows(2) {
+        for (number, leg) in self.path.windows(2).enumerate() {
             let length_m = leg[0].distance(leg[1]);
             if way_m < length_m {
-                return Some((leg[0].lerp(leg[1], way_m / length_m), leg[0].heading_to(leg[1])));
+                let heading_deg = leg[0].heading_to(leg[1]);
+                let next = self.path.get(number + 2).map(|next| leg[1].heading_to(*next)).filter(|_| self.headlights);
+                // Lamps sweep: into the next leg the car turns over some metres.
+                let into = 1.0 - ((length_m - way_m) / TURN_M).min(1.0);
+                let turn = next.map_or(0.0, |next| ((next - heading_deg + 180.0).rem_euclid(360.0) - 180.0) * into * into);
+                return Some((leg[0].lerp(leg[1], way_m / length_m), heading_deg + turn));
             }
             way_m -= length_m;
         }
@@ -161,6 +179,9 @@ pub struct Scene {
     weather: Weather,
     cameras: Vec<SceneCamera>,
     people: Vec<Person>,
+    /// Dogs, then figures of shops.
+    extras: Vec<Person>,
+    snow: Snow,
     driving: Vec<Driving>,
     props: Props,
     backgrounds: Vec<OnceLock<Arc<Background>>>,
@@ -203,6 +224,9 @@ impl Scene {
         let cameras: Vec<_> = spec.cameras.iter().map(|camera| SceneCamera::from_spec(camera, spec.origin)).collect();
         let people =
             spec.people.iter().enumerate().map(|(number, person)| Person::from_spec(person, number, drawn_from, spec.duration_s)).collect();
+        let dogs = spec.props.dogs.iter().enumerate().map(|(number, dog)| Person::dog(dog, number, drawn_from, spec.duration_s));
+        let mannequins = spec.props.mannequins.iter().enumerate().map(|(number, figure)| Person::mannequin(figure, number, drawn_from));
+        let extras = dogs.chain(mannequins).collect();
         let driving: Vec<_> = spec.props.cars.iter().filter_map(Driving::from_spec).collect();
         let passages = cameras
             .iter()
@@ -216,6 +240,8 @@ impl Scene {
             backgrounds: cameras.iter().map(|_| OnceLock::new()).collect(),
             cameras,
             people,
+            extras,
+            snow: spec.snow,
             driving,
             props: spec.props,
             passages,
@@ -244,6 +270,16 @@ impl Scene {
     pub(crate) fn people(&self) -> &[Person] {
         &self.people
     }
+    pub(crate) fn extras(&self) -> &[Person] {
+        &self.extras
+    }
+    /// Everyone with a body: people, then dogs, then figures of shops.
+    pub(crate) fn figures(&self) -> impl Iterator<Item = &Person> {
+        self.people.iter().chain(&self.extras)
+    }
+    pub(crate) fn snow(&self) -> Snow {
+        self.snow
+    }
     pub(crate) fn driving(&self) -> &[Driving] {
         &self.driving
     }
@@ -255,8 +291,53 @@ impl Scene {
     }
 
     pub(crate) fn background(&self, camera: usize) -> Arc<Background> {
-        let make = || Arc::new(Background::new(self.cameras[camera].projector(), &self.props, mix(self.seed ^ 0xB6)));
+        let about = &self.cameras[camera];
+        let wet = self.weather.wet_ground;
+        let make = || {
+            let cast = Background::thermal(about.projector(), &self.props, self.background_seed(), wet);
+            Arc::new(cast.framed(about.output.borders))
+        };
         Arc::clone(self.backgrounds[camera].get_or_init(make))
+    }
+
+    pub(crate) fn background_seed(&self) -> u64 {
+        mix(self.seed ^ 0xB6)
+    }
+
+    /// How bright lamp `number` burns in slot `slot` of its flicker: failing lamps are out for a third of the time.
+    fn burns(&self, number: usize, slot: i64) -> bool {
+        !mix(self.seed ^ mix(number as u64 ^ 0x1A3B) ^ slot as u64).is_multiple_of(3)
+    }
+
+    /// How bright each lamp burns at `t_s`, 0–1. A lamp that strikes again flickers for two seconds.
+    pub(crate) fn lamp_levels(&self, t_s: f64) -> Vec<f32> {
+        let level = |(number, every_s): (usize, Option<f64>)| {
+            let Some(every_s) = every_s else { return 1.0 };
+            let slot = (t_s / every_s).floor() as i64;
+            let into_s = t_s - slot as f64 * every_s;
+            if !self.burns(number, slot) {
+                return 0.0;
+            }
+            let strikes = !self.burns(number, slot - 1) && into_s < 2.0;
+            let beat = mix(self.seed ^ (t_s * 6.0).floor() as i64 as u64);
+            if strikes && beat.is_multiple_of(2) { 0.25 } else { 1.0 }
+        };
+        self.props.lamps.iter().map(|lamp| lamp.flicker_every_s).enumerate().map(level).collect()
+    }
+
+    /// How warm the glass of a failing lamp is at `t_s`, as a part of one that burns: it takes a minute to cool.
+    pub(crate) fn lamp_warmth(&self, number: usize, t_s: f64) -> f32 {
+        const COOLS_IN_S: f64 = 25.0;
+        let every_s = self.props.lamps[number].flicker_every_s.unwrap_or(1.0);
+        let now = (t_s / every_s).floor() as i64;
+        let slots = (4.0 * COOLS_IN_S / every_s).ceil() as i64;
+        let mut warmth = 0.66;
+        for slot in now - slots..=now {
+            let for_s = if slot == now { t_s - now as f64 * every_s } else { every_s };
+            let target = if self.burns(number, slot) { 1.0 } else { 0.0 };
+            warmth += (target - warmth) * (1.0 - (-for_s / COOLS_IN_S).exp());
+        }
+        warmth as f32
     }
 }
 

@@ -1,9 +1,9 @@
 //! Who does what when: steps of a SPEC file become a time line, and a time line answers where a person is.
 
-use crate::body::{Build, Capsule, Doing, Pose, capsules};
+use crate::body::{Build, Capsule, Doing, Figure, Pose, capsules};
 use crate::geometry::V2;
 use crate::random::Dice;
-use crate::spec::{PersonSpec, StepSpec};
+use crate::spec::{DogSpec, MannequinSpec, PersonSpec, StepSpec};
 use patrol_core::Posture;
 
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +47,8 @@ impl Moment {
 
 /// Seconds to get up from the ground.
 const RISE_S: f64 = 4.0;
+/// Seconds to bend down, and to straighten up.
+const BEND_S: f64 = 1.5;
 
 impl Person {
     /// What `spec` leaves open is drawn from `seed`.
@@ -56,6 +58,7 @@ impl Person {
         // Ranges after `integration.md` §6.3: winter clothing hides 70–90 % of the contrast of bare skin.
         let clothing_k = spec.clothing_k.unwrap_or_else(|| dice.between(3.4, 5.8));
         let build = Build {
+            figure: Figure::Person,
             height_m: spec.height_m.unwrap_or_else(|| dice.between(1.58, 1.80)),
             girth: dice.between(0.92, 1.15),
             torso_k: clothing_k,
@@ -64,13 +67,41 @@ impl Person {
             hands_k: if dice.chance(0.4) { clothing_k } else { dice.between(9.0, 15.0) },
             seed: dice.seed(),
         };
-        let mut line = Line { steps: Vec::new(), t_s: spec.at_s, at: spec.from, facing_deg: 0.0, pose: Pose::Stand, walked_m: 0.0 };
-        for step in &spec.steps {
-            let change_s = f64::from(dice.between(2.0, 4.0));
-            let turn_deg = dice.between(0.0, 360.0);
-            line.follow(step, change_s, turn_deg, duration_s);
-        }
-        Self { id, build, steps: line.steps }
+        let steps = followed(spec.at_s, spec.from, &spec.steps, &mut dice, duration_s);
+        Self { id, build, steps }
+    }
+
+    pub(crate) fn dog(spec: &DogSpec, number: usize, seed: u64, duration_s: f64) -> Self {
+        let mut dice = Dice::new(seed, &format!("dog {number}"));
+        let build = Build {
+            figure: Figure::Dog,
+            height_m: spec.length_m,
+            girth: 1.0,
+            torso_k: spec.warm_k,
+            legs_k: spec.warm_k,
+            face_k: spec.warm_k + 4.0,
+            hands_k: spec.warm_k,
+            seed: dice.seed(),
+        };
+        let steps = followed(spec.at_s, spec.from, &spec.steps, &mut dice, duration_s);
+        Self { id: format!("dog{}", number + 1), build, steps }
+    }
+
+    pub(crate) fn mannequin(spec: &MannequinSpec, number: usize, seed: u64) -> Self {
+        let mut dice = Dice::new(seed, &format!("mannequin {number}"));
+        let warm_k = spec.warm_k;
+        let build = Build {
+            figure: Figure::Mannequin,
+            height_m: dice.between(1.66, 1.80),
+            girth: dice.between(0.80, 0.92),
+            torso_k: warm_k,
+            legs_k: warm_k,
+            face_k: warm_k,
+            hands_k: warm_k,
+            seed: dice.seed(),
+        };
+        let motion = Motion::Hold { at: spec.at, facing_deg: spec.facing_deg, pose: Pose::Stand };
+        Self { id: format!("mannequin{}", number + 1), build, steps: vec![Step { from_s: f64::MIN, to_s: f64::MAX, motion }] }
     }
 
     /// `None` before the first step and after the last.
@@ -110,6 +141,17 @@ impl Person {
     }
 }
 
+/// The time line of `steps`; what they leave open is drawn.
+fn followed(at_s: f64, from: V2, steps: &[StepSpec], dice: &mut Dice, duration_s: f64) -> Vec<Step> {
+    let mut line = Line { steps: Vec::new(), t_s: at_s, at: from, facing_deg: 0.0, pose: Pose::Stand, walked_m: 0.0 };
+    for step in steps {
+        let change_s = f64::from(dice.between(2.0, 4.0));
+        let turn_deg = dice.between(0.0, 360.0);
+        line.follow(step, change_s, turn_deg, duration_s);
+    }
+    line.steps
+}
+
 struct Line {
     steps: Vec<Step>,
     t_s: f64,
@@ -142,7 +184,8 @@ impl Line {
     fn follow(&mut self, step: &StepSpec, change_s: f64, turn_deg: f32, duration_s: f64) {
         let (pose, facing_deg, for_s) = match *step {
             StepSpec::Walk { to, speed_m_s } => {
-                self.become_pose(Pose::Stand, self.at.heading_to(to), RISE_S);
+                let rise_s = if matches!(self.pose, Pose::Bend | Pose::Crouch) { BEND_S } else { RISE_S };
+                self.become_pose(Pose::Stand, self.at.heading_to(to), rise_s);
                 let way_m = self.at.distance(to);
                 self.push(
                     f64::from(way_m / speed_m_s.unwrap_or(1.3).max(0.1)),
@@ -154,11 +197,18 @@ impl Line {
             }
             StepSpec::Stand { for_s, facing_deg } => (Pose::Stand, Some(facing_deg.unwrap_or(self.facing_deg)), for_s),
             StepSpec::Sit { for_s, facing_deg, bench } => (if bench { Pose::SitBench } else { Pose::SitGround }, facing_deg, for_s),
-            StepSpec::Slump { for_s, facing_deg } => (Pose::Slump, facing_deg, for_s),
-            StepSpec::Lie { for_s, facing_deg } => (Pose::Lie, facing_deg, for_s),
-            StepSpec::Curl { for_s, facing_deg } => (Pose::Curl, facing_deg, for_s),
+            StepSpec::Bend { for_s, facing_deg } => (Pose::Bend, Some(facing_deg.unwrap_or(self.facing_deg)), for_s),
+            StepSpec::Crouch { for_s, facing_deg } => (Pose::Crouch, Some(facing_deg.unwrap_or(self.facing_deg)), for_s),
+            StepSpec::Slump { for_s, facing_deg, bench } => (if bench { Pose::SlumpBench } else { Pose::Slump }, facing_deg, for_s),
+            StepSpec::Lie { for_s, facing_deg, cover } => (cover.map_or(Pose::Lie, Pose::LieUnder), facing_deg, for_s),
+            StepSpec::Curl { for_s, facing_deg, cover } => (cover.map_or(Pose::Curl, Pose::CurlUnder), facing_deg, for_s),
         };
-        let change_s = if pose == Pose::Stand { RISE_S } else { change_s };
+        let change_s = match pose {
+            Pose::Stand if matches!(self.pose, Pose::Bend | Pose::Crouch) => BEND_S,
+            Pose::Stand => RISE_S,
+            Pose::Bend | Pose::Crouch => BEND_S,
+            _ => change_s,
+        };
         self.become_pose(pose, facing_deg.unwrap_or(turn_deg), change_s);
         self.hold(for_s, duration_s);
     }

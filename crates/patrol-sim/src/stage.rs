@@ -2,9 +2,10 @@
 
 use crate::geometry::{Frame, Projector, V2};
 use crate::random::Dice;
-use crate::render::background::{Background, hot_boxes};
-use crate::spec::{BlockSpec, CameraSpec, CarSpec, LampSpec, ManholeSpec, Props, StripSpec, WallSpec};
-use patrol_core::{CameraView, PictureSize, PixelBox};
+use crate::render::background::Background;
+use crate::render::things::hot_boxes;
+use crate::spec::{BlockSpec, CameraSpec, CarSpec, LampSpec, ManholeSpec, OutputSpec, Props, StripSpec, WallSpec};
+use patrol_core::{CameraView, Modality, PictureSize, PixelBox};
 
 /// How people come into the picture and leave it. Distances in metres in the stage's frame.
 #[derive(Debug, Clone, Copy)]
@@ -60,13 +61,18 @@ impl Stage {
         let projector = Projector::new(&view, camera.at, PictureSize::new(width, height));
         let small = Projector::new(&view, camera.at, PictureSize::new(width / COARSE, height / COARSE));
         let hot = hot_boxes(&props, &projector).into_iter().map(|(_, bbox)| bbox).collect();
-        let coarse = Background::new(small, &props, seed);
+        let coarse = Background::thermal(small, &props, seed, false);
         Self { camera, frame, walkways, obstacles, props, projector, coarse, hot }
     }
 
     /// The same place seen by another camera: people are placed where this one shows them well, too.
     pub(crate) fn seen_by(&self, camera: CameraSpec, seed: u64) -> Self {
         Self::new(camera, self.frame, self.walkways.clone(), self.obstacles.clone(), self.props.clone(), seed)
+    }
+
+    /// The same place with other things in it.
+    pub(crate) fn furnished(&self, props: Props, seed: u64) -> Self {
+        Self::new(self.camera.clone(), self.frame, self.walkways.clone(), self.obstacles.clone(), props, seed)
     }
 
     /// A street with pavements, parked cars, lamps and house fronts, before a camera on a pole at the right kerb.
@@ -87,6 +93,9 @@ impl Stage {
             size: SIZE,
             fps: 2.0,
             site_class: "00501".into(),
+            modality: Modality::Thermal,
+            motion: None,
+            output: OutputSpec::default(),
         };
         let mut props = Props::default();
         let at = |along: f32, left: f32| frame.point(along, left);
@@ -111,7 +120,7 @@ impl Stage {
         for (first, left) in [(10.0, ROAD.1 + 0.4), (17.0, ROAD.0 - 0.4)] {
             let mut along = first + dice.between(0.0, 4.0);
             while along < CORNER_M {
-                props.lamps.push(LampSpec { at: at(along, left), height_m: dice.between(4.2, 5.2) });
+                props.lamps.push(LampSpec { at: at(along, left), height_m: dice.between(4.2, 5.2), flicker_every_s: None });
                 obstacles.push((at(along, left), 0.4));
                 along += dice.between(13.0, 17.0);
             }
@@ -130,6 +139,7 @@ impl Stage {
                     path: Vec::new(),
                     at_s: 0.0,
                     speed_m_s: 8.0,
+                    headlights: false,
                 });
             }
             along += dice.between(5.6, 7.5);
@@ -158,6 +168,7 @@ impl Stage {
             path,
             at_s,
             speed_m_s: dice.between(6.5, 9.5),
+            headlights: false,
         });
     }
 
@@ -175,6 +186,9 @@ impl Stage {
             size: SIZE,
             fps: 2.0,
             site_class: "00103".into(),
+            modality: Modality::Thermal,
+            motion: None,
+            output: OutputSpec::default(),
         };
         let frame = Frame { origin, heading_deg: camera.heading_deg };
         let half_w = camera.height_m * (camera.hfov_deg.to_radians() / 2.0).tan();
@@ -201,6 +215,7 @@ impl Stage {
                     path: Vec::new(),
                     at_s: 0.0,
                     speed_m_s: 8.0,
+                    headlights: false,
                 });
             }
             left += dice.between(5.5, 8.0);
@@ -218,7 +233,7 @@ impl Stage {
         obstacles.push((kiosk, 2.6));
         for _ in 0..2 {
             let place = at(dice.between(-half_h, half_h), dice.between(-half_w, half_w));
-            props.lamps.push(LampSpec { at: place, height_m: 5.5 });
+            props.lamps.push(LampSpec { at: place, height_m: 5.5, flicker_every_s: None });
             obstacles.push((place, 0.8));
         }
         let kerb = edge * (half_h - 5.5);

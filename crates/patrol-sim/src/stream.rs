@@ -18,7 +18,7 @@ pub struct SceneStream {
     renderer: Renderer,
     running: Running,
     sink: AppSink,
-    luma: Vec<u8>,
+    pixels: Vec<u8>,
     frame: u64,
 }
 
@@ -30,7 +30,7 @@ impl SceneStream {
         let running = Running::launch(&about, &description)?;
         let sink = running.sink(&about)?;
         let renderer = Renderer::new(Arc::clone(&scene), camera);
-        Ok(Self { scene, camera: about, renderer, running, sink, luma: Vec::new(), frame: 0 })
+        Ok(Self { scene, camera: about, renderer, running, sink, pixels: Vec::new(), frame: 0 })
     }
 
     pub fn camera(&self) -> &SceneCamera {
@@ -44,8 +44,8 @@ impl SceneStream {
         if t_s >= self.scene.duration_s() {
             return Ok(None);
         }
-        self.renderer.render(t_s, &mut self.luma);
-        self.running.push(&self.camera, self.frame, &self.luma)?;
+        self.renderer.render_i420(t_s, &mut self.pixels);
+        self.running.push(&self.camera, self.frame, &self.pixels)?;
         let sample = self
             .sink
             .try_pull_sample(gst::ClockTime::from_seconds(PICTURE_TIMEOUT_S))

@@ -1,33 +1,63 @@
 //! What does not move: ground, walls, parked cars, lamps and the sky, cast once per camera, one ray per pixel.
 
 use super::raster;
+use super::shader::{OnWall, Shader};
+use super::thermal::Thermal;
+use super::things;
+use super::value::Value;
 use crate::geometry::{Frame, PixelRect, Projector, V2, V3};
-use crate::random::{mix, value_noise};
-use crate::spec::{Props, StripSpec};
+use crate::random::mix;
+use crate::spec::{Borders, Props};
 use patrol_core::PixelBox;
 
 /// Temperatures in kelvin above the air unless a name says otherwise.
-pub(crate) struct Background {
+#[derive(Clone)]
+pub(crate) struct Background<V = f32> {
     pub(crate) projector: Projector,
-    pub(crate) sharp: Vec<f32>,
-    pub(crate) blurred: Vec<f32>,
-    /// Metres along the optical axis; infinite for the sky.
+    pub(crate) sharp: Vec<V>,
+    pub(crate) blurred: Vec<V>,
+    /// Metres along the optical axis; infinite for the sky, zero under the borders of the picture.
     pub(crate) depth: Vec<f32>,
-    /// What AGC shows as black and as white when nothing hot passes.
-    pub(crate) low_k: f32,
-    pub(crate) high_k: f32,
+    pub(crate) is_ground: Vec<bool>,
+    /// What is shown as black and as white when nothing hot passes: kelvin, or light.
+    pub(crate) low: f32,
+    pub(crate) high: f32,
+}
+
+/// What a block is made of: visible cameras see it, thermal ones its temperatures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Matter {
+    /// Of any colour, by its seed.
+    Paint(u64),
+    Glass,
+    Rubber,
+    HeadLamp,
+    Concrete,
+    Wood,
+    Iron,
+    Door,
+}
+
+/// A side of a block that a ray meets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Face {
+    /// 0 the ends, 1 the long sides, 2 the top.
+    pub(crate) axis: usize,
+    /// 0 at the bottom to 1 at the top.
+    pub(crate) high: f32,
 }
 
 /// A box standing on, or floating over, the ground.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Block {
-    frame: Frame,
-    half_length: f32,
-    half_width: f32,
-    z0: f32,
-    z1: f32,
-    top_k: f32,
-    side_k: f32,
+    pub(crate) frame: Frame,
+    pub(crate) half_length: f32,
+    pub(crate) half_width: f32,
+    pub(crate) z0: f32,
+    pub(crate) z1: f32,
+    pub(crate) top_k: f32,
+    pub(crate) side_k: f32,
+    pub(crate) matter: Matter,
 }
 
 /// A block and the eye, in the block's own axes.
@@ -56,8 +86,12 @@ impl Block {
 }
 
 impl SeenBlock {
-    /// Depth at which `ray` enters the block, and how warm the face is there.
-    pub(crate) fn hit(&self, ray: V3) -> Option<(f32, f32)> {
+    pub(crate) fn block(&self) -> &Block {
+        &self.block
+    }
+
+    /// Depth at which `ray` enters the block, and where.
+    pub(crate) fn hit(&self, ray: V3) -> Option<(f32, Face)> {
         let direction = [ray.e * self.sin + ray.n * self.cos, ray.n * self.sin - ray.e * self.cos, ray.z];
         let block = &self.block;
         let low = [-block.half_length, -block.half_width, block.z0];
@@ -72,122 +106,23 @@ impl SeenBlock {
             leave = leave.min(a.max(b));
         }
         (enter < leave && axis < 3).then(|| {
-            // Lower parts of a side see the ground, upper parts the cold sky.
             let z = self.eye[2] + direction[2] * enter;
-            let warm_k = if axis == 2 { block.top_k } else { block.side_k - 0.5 * (z - block.z0) / (block.z1 - block.z0).max(0.1) };
-            (enter, warm_k)
+            (enter, Face { axis, high: (z - block.z0) / (block.z1 - block.z0).max(0.1) })
         })
     }
 }
 
-/// Length of a car's bonnet and its width, metres.
-const BONNET_M: (f32, f32) = (1.0, 1.4);
-
-/// A saloon at `at`, its front towards `heading_deg`: body, cabin, bonnet. Roof and glass reflect the cold sky.
-pub(crate) fn car_blocks(at: V2, heading_deg: f32, bonnet_k: Option<f32>) -> Vec<Block> {
-    let frame = Frame { origin: at, heading_deg };
-    let moved = |along: f32| Frame { origin: frame.point(along, 0.0), heading_deg };
-    vec![
-        Block { frame, half_length: 2.2, half_width: 0.88, z0: 0.25, z1: 0.88, top_k: -2.2, side_k: -0.6 },
-        Block { frame: moved(-0.35), half_length: 1.25, half_width: 0.74, z0: 0.88, z1: 1.45, top_k: -3.6, side_k: -2.4 },
-        bonnet(&frame, bonnet_k.unwrap_or(-2.0)),
-    ]
-}
-
-fn bonnet(car: &Frame, warm_k: f32) -> Block {
-    let frame = Frame { origin: car.point(1.55, 0.0), heading_deg: car.heading_deg };
-    let (length, width) = BONNET_M;
-    Block { frame, half_length: length / 2.0, half_width: width / 2.0, z0: 0.84, z1: 0.90, top_k: warm_k, side_k: warm_k * 0.6 }
-}
-
 /// Radius of a lamp's glass, metres, and its surface above the air.
-const LAMP_RADIUS_M: f32 = 0.13;
-const LAMP_K: f32 = 45.0;
+pub(crate) const LAMP_RADIUS_M: f32 = 0.13;
+pub(crate) const LAMP_K: f32 = 45.0;
 /// A manhole cover is 0.7 m across.
-const MANHOLE_RADIUS_M: f32 = 0.35;
-
-/// The hot still things of a scene as one camera sees them, whole or in part: kind and clipped box.
-pub(crate) fn hot_boxes(props: &Props, projector: &Projector) -> Vec<(&'static str, PixelBox)> {
-    let mut found = Vec::new();
-    let mut add = |kind, bbox: Option<PixelBox>, at: V2| {
-        if let Some(bbox) = bbox.map(|bbox| bbox.clipped(projector.size))
-            && bbox.area() >= 1.0
-            && at.distance(projector.foot) < super::RANGE_MAX_M
-        {
-            found.push((kind, bbox));
-        }
-    };
-    for lamp in &props.lamps {
-        let centre = lamp.at.up(lamp.height_m);
-        let bbox = projector.project(centre).map(|flat| {
-            let r = LAMP_RADIUS_M * projector.f / flat.depth;
-            PixelBox::new(flat.x - r, flat.y - r, 2.0 * r, 2.0 * r)
-        });
-        add("lamp", bbox, lamp.at);
-    }
-    for car in props.cars.iter().filter(|car| car.path.is_empty()) {
-        let Some(warm_k) = car.bonnet_k else { continue };
-        let block = bonnet(&Frame { origin: car.at, heading_deg: car.heading_deg }, warm_k);
-        add("bonnet", projector.box_around(block.corners()), car.at);
-    }
-    for manhole in &props.manholes {
-        let r = MANHOLE_RADIUS_M;
-        let rim = [(r, 0.0), (-r, 0.0), (0.0, r), (0.0, -r)].map(|(e, n)| V3::new(manhole.at.e + e, manhole.at.n + n, 0.0));
-        add("manhole", projector.box_around(rim), manhole.at);
-    }
-    found
-}
+pub(crate) const MANHOLE_RADIUS_M: f32 = 0.35;
 
 impl Background {
-    /// `projector` decides the resolution: layouts are tried on a small one.
-    pub(crate) fn new(projector: Projector, props: &Props, seed: u64) -> Self {
-        let (width, height) = (projector.size.width as usize, projector.size.height as usize);
-        let mut made = Self {
-            projector,
-            sharp: vec![0.0; width * height],
-            blurred: vec![0.0; width * height],
-            depth: vec![f32::INFINITY; width * height],
-            low_k: 0.0,
-            high_k: 1.0,
-        };
-        let near = |at: V2| at.distance(projector.foot) < super::RANGE_MAX_M * 1.5;
-        let ground = Ground { props, seed, strips: props.strips.iter().filter(|s| near(s.from.lerp(s.to, 0.5))).collect() };
-        made.cast(None, |ray| Some(ground.seen(&projector, ray)));
-        for (number, wall) in props.walls.iter().enumerate().filter(|(_, wall)| near(wall.from) || near(wall.to)) {
-            made.cast_wall(wall.from, wall.to, wall.height_m, mix(seed ^ number as u64));
-        }
-        let mut blocks = Vec::new();
-        for car in props.cars.iter().filter(|car| car.path.is_empty() && near(car.at)) {
-            blocks.extend(car_blocks(car.at, car.heading_deg, car.bonnet_k));
-        }
-        for block in props.blocks.iter().filter(|block| near(block.at)) {
-            let [length, across, tall] = block.size;
-            let frame = Frame { origin: block.at, heading_deg: block.heading_deg };
-            let (half_length, half_width) = (length / 2.0, across / 2.0);
-            blocks.push(Block { frame, half_length, half_width, z0: 0.0, z1: tall, top_k: block.warm_k - 1.5, side_k: block.warm_k });
-        }
-        for lamp in props.lamps.iter().filter(|lamp| near(lamp.at)) {
-            let frame = Frame { origin: lamp.at, heading_deg: 0.0 };
-            let z1 = lamp.height_m - 0.1;
-            blocks.push(Block { frame, half_length: 0.06, half_width: 0.06, z0: 0.0, z1, top_k: -1.0, side_k: -0.7 });
-        }
-        for block in &blocks {
-            let seen = block.seen_from(&projector);
-            made.cast(projector.box_around(block.corners()), |ray| seen.hit(ray));
-        }
-        for lamp in props.lamps.iter().filter(|lamp| near(lamp.at)) {
-            made.light(lamp.at.up(lamp.height_m));
-        }
-        let whole = PixelRect { x0: 0, y0: 0, x1: width, y1: height };
-        raster::blur(&made.sharp, &mut made.blurred, &mut Vec::new(), whole, projector.size);
-        let mut sorted = made.blurred.clone();
-        sorted.sort_by(f32::total_cmp);
-        let percentile = |p: f32| sorted[((sorted.len() - 1) as f32 * p) as usize];
-        // White is never nearer to the air than faces are warm: cameras bound their gain so that an empty street is not stretched into noise.
-        (made.low_k, made.high_k) = (percentile(0.01).max(-9.0) - 0.7, percentile(0.995).clamp(7.5, 10.0));
-        made
+    /// As a thermal camera sees it; `projector` decides the resolution: layouts are tried on a small one.
+    pub(crate) fn thermal(projector: Projector, props: &Props, seed: u64, wet: bool) -> Self {
+        Self::cast_all(projector, props, seed, &Thermal::new(&projector, props, seed, wet))
     }
-
     /// The part of `bbox` that shows something hot, when any does: the rest is hidden by what stands before it.
     pub(crate) fn hot_part(&self, bbox: &PixelBox) -> Option<PixelBox> {
         // Warmer than any wall or window, cooler than any bonnet, lamp or cover that counts as hot.
@@ -206,28 +141,147 @@ impl Background {
         }
         corners.map(|c| PixelBox::from_corners(c[0], c[1], c[2] + 1.0, c[3] + 1.0))
     }
+}
+
+impl<V: Value> Background<V> {
+    /// Nothing yet.
+    pub(crate) fn blank(projector: Projector) -> Self {
+        let pixels = (projector.size.width * projector.size.height) as usize;
+        Self {
+            projector,
+            sharp: vec![V::default(); pixels],
+            blurred: vec![V::default(); pixels],
+            depth: vec![f32::INFINITY; pixels],
+            is_ground: vec![false; pixels],
+            low: 0.0,
+            high: 1.0,
+        }
+    }
+
+    pub(crate) fn cast_all<S: Shader<V = V>>(projector: Projector, props: &Props, seed: u64, shader: &S) -> Self {
+        let (width, height) = (projector.size.width as usize, projector.size.height as usize);
+        let mut made = Self::blank(projector);
+        let near = |at: V2| at.distance(projector.foot) < super::RANGE_MAX_M * 1.5;
+        made.cast_ground(shader);
+        for (number, wall) in props.walls.iter().enumerate().filter(|(_, wall)| near(wall.from) || near(wall.to)) {
+            made.cast_wall(shader, wall.from, wall.to, wall.height_m, mix(seed ^ number as u64));
+        }
+        for block in things::still_blocks(props, &near) {
+            let seen = block.seen_from(&projector);
+            let eye = projector.eye();
+            made.cast(projector.box_around(block.corners()), |ray| {
+                seen.hit(ray).map(|(depth, face)| (depth, shader.block(&block, face, eye.plus(ray, depth))))
+            });
+        }
+        for (number, lamp) in props.lamps.iter().enumerate().filter(|(_, lamp)| near(lamp.at)) {
+            if let Some(glass) = shader.lamp(number) {
+                made.light(lamp.at.up(lamp.height_m), glass);
+            }
+        }
+        let whole = PixelRect { x0: 0, y0: 0, x1: width, y1: height };
+        raster::blur(&made.sharp, &mut made.blurred, &mut Vec::new(), whole, projector.size);
+        (made.low, made.high) = shader.stretch(&made.blurred);
+        made
+    }
+
+    /// Under the borders nothing is seen.
+    pub(crate) fn framed(mut self, borders: Borders) -> Self {
+        let (width, height) = (self.projector.size.width as usize, self.projector.size.height as usize);
+        if borders != Borders::default() {
+            let columns = borders.left as usize..width - borders.right as usize;
+            let rows = borders.top as usize..height - borders.bottom as usize;
+            for (index, depth) in self.depth.iter_mut().enumerate() {
+                if !columns.contains(&(index % width)) || !rows.contains(&(index / width)) {
+                    *depth = 0.0;
+                }
+            }
+        }
+        self
+    }
+
+    /// As seen from the same point in the direction of `projector`, which must lie inside this view.
+    pub(crate) fn turned(&self, projector: Projector) -> Self {
+        let (size, from) = (projector.size, self.projector.size);
+        let pixels = (size.width * size.height) as usize;
+        let mut made = Self {
+            projector,
+            sharp: Vec::with_capacity(pixels),
+            blurred: Vec::with_capacity(pixels),
+            depth: Vec::with_capacity(pixels),
+            is_ground: Vec::with_capacity(pixels),
+            low: self.low,
+            high: self.high,
+        };
+        let (cx, cy, f) = (from.width as f32 / 2.0 - 0.5, from.height as f32 / 2.0 - 0.5, self.projector.f);
+        for y in 0..size.height {
+            // Along a row everything is linear before the division.
+            let at = |x: f32| self.projector.in_camera(projector.ray(x, y as f32 + 0.5));
+            let (first, second) = (at(0.5), at(1.5));
+            let step = (second.0 - first.0, second.1 - first.1, second.2 - first.2);
+            for x in 0..size.width {
+                let k = x as f32;
+                let axial = first.2 + step.2 * k;
+                let u = (cx + f * (first.0 + step.0 * k) / axial).clamp(0.0, from.width as f32 - 1.001);
+                let v = (cy + f * (first.1 + step.1 * k) / axial).clamp(0.0, from.height as f32 - 1.001);
+                let (ku, kv) = (u.fract(), v.fract());
+                let corner = v as usize * from.width as usize + u as usize;
+                let mix = |plane: &[V]| {
+                    let top = plane[corner] + (plane[corner + 1] - plane[corner]) * ku;
+                    let row = corner + from.width as usize;
+                    let low = plane[row] + (plane[row + 1] - plane[row]) * ku;
+                    top + (low - top) * kv
+                };
+                made.sharp.push(mix(&self.sharp));
+                made.blurred.push(mix(&self.blurred));
+                let nearest = (v + 0.5) as usize * from.width as usize + (u + 0.5) as usize;
+                made.depth.push(self.depth[nearest] / axial);
+                made.is_ground.push(self.is_ground[nearest]);
+            }
+        }
+        made
+    }
+
+    fn cast_ground<S: Shader<V = V>>(&mut self, shader: &S) {
+        const FAR_M: f32 = 400.0;
+        let projector = self.projector;
+        let width = projector.size.width as usize;
+        for pixel in 0..self.sharp.len() {
+            let ray = projector.ray((pixel % width) as f32 + 0.5, (pixel / width) as f32 + 0.5);
+            if ray.z > -projector.height / FAR_M {
+                let steep = (ray.z / ray.e.hypot(ray.n).max(1e-3)).max(0.0);
+                self.sharp[pixel] = shader.sky(steep);
+                continue;
+            }
+            let depth = projector.height / -ray.z;
+            let point = projector.eye().plus(ray, depth);
+            (self.depth[pixel], self.is_ground[pixel]) = (depth, true);
+            self.sharp[pixel] = shader.ground(V2::new(point.e, point.n), depth, ray);
+        }
+    }
 
     /// Casts the rays of the pixels of `bbox` (all when `None`) and keeps the nearer.
-    fn cast(&mut self, bbox: Option<PixelBox>, hit: impl Fn(V3) -> Option<(f32, f32)>) {
+    fn cast(&mut self, bbox: Option<PixelBox>, hit: impl Fn(V3) -> Option<(f32, V)>) {
         let size = self.projector.size;
         let whole = PixelBox::new(0.0, 0.0, size.width as f32, size.height as f32);
         let Some(rect) = PixelRect::inside(&bbox.map_or(whole, |bbox| bbox.grown(1.0)), size) else { return };
         for y in rect.y0..rect.y1 {
             for x in rect.x0..rect.x1 {
                 let pixel = y * size.width as usize + x;
-                if let Some((depth, warm_k)) = hit(self.projector.ray(x as f32 + 0.5, y as f32 + 0.5))
+                if let Some((depth, value)) = hit(self.projector.ray(x as f32 + 0.5, y as f32 + 0.5))
                     && (depth < self.depth[pixel] || depth.is_infinite())
                 {
-                    (self.depth[pixel], self.sharp[pixel]) = (depth, warm_k);
+                    (self.depth[pixel], self.sharp[pixel], self.is_ground[pixel]) = (depth, value, false);
                 }
             }
         }
     }
 
-    fn cast_wall(&mut self, a: V2, b: V2, height_m: f32, seed: u64) {
+    fn cast_wall<S: Shader<V = V>>(&mut self, shader: &S, a: V2, b: V2, height_m: f32, seed: u64) {
         let eye = self.projector.eye();
         let (de, dn) = (b.e - a.e, b.n - a.n);
         let length = de.hypot(dn).max(1e-3);
+        let side = ((a.e - eye.e) * dn - (a.n - eye.n) * de).signum() / length;
+        let normal = V2::new(-dn * side, de * side);
         let bbox = self.projector.box_around([a.up(0.0), b.up(0.0), a.up(height_m), b.up(height_m)]);
         self.cast(bbox, |ray| {
             let across = ray.e * dn - ray.n * de;
@@ -238,11 +292,11 @@ impl Background {
             let point = eye.plus(ray, depth);
             let along = ((point.e - a.e) * de + (point.n - a.n) * dn) / length;
             let inside = (0.0..=length).contains(&along) && (0.0..=height_m).contains(&point.z);
-            inside.then(|| (depth, facade(along, point.z, seed)))
+            inside.then(|| (depth, shader.wall(&OnWall { point, along, seed, normal })))
         });
     }
 
-    fn light(&mut self, centre: V3) {
+    fn light(&mut self, centre: V3, glass: V) {
         let Some(flat) = self.projector.project(centre) else { return };
         let size = self.projector.size;
         let r = (LAMP_RADIUS_M * self.projector.f / flat.depth).max(0.6);
@@ -254,78 +308,10 @@ impl Background {
                 let pixel = y * size.width as usize + x;
                 let coverage = (r + 0.5 - (x as f32 + 0.5 - flat.x).hypot(y as f32 + 0.5 - flat.y)).clamp(0.0, 1.0);
                 if coverage > 0.0 && self.depth[pixel] > flat.depth - 0.2 {
-                    self.sharp[pixel] += (LAMP_K - self.sharp[pixel]) * coverage;
+                    let before = self.sharp[pixel];
+                    self.sharp[pixel] = before + (glass - before) * coverage;
                 }
             }
         }
-    }
-}
-
-/// A building front: masonry holds the day's warmth, windows leak a little, glass that does not reflects the sky.
-fn facade(along: f32, z: f32, seed: u64) -> f32 {
-    const STOREY_M: f32 = 3.2;
-    const BAY_M: f32 = 2.6;
-    let grain = 0.15 * value_noise(along * 1.7, z * 1.7, seed) + 0.3 * value_noise(along * 0.2, z * 0.2, seed ^ 1);
-    let masonry = 1.0 - 0.05 * z + grain;
-    let (bay, storey) = ((along / BAY_M).floor(), (z / STOREY_M).floor());
-    let (u, w) = (along - bay * BAY_M, z - storey * STOREY_M);
-    let opening = if storey < 1.0 {
-        (0.35..2.25).contains(&u) && (0.5..2.3).contains(&w)
-    } else {
-        (0.7..1.9).contains(&u) && (0.9..2.3).contains(&w)
-    };
-    if !opening {
-        return masonry - if w < 0.15 { 0.5 } else { 0.0 };
-    }
-    let key = mix(seed ^ (bay as i64 as u64) << 20 ^ storey as i64 as u64);
-    let chance = (key >> 40) as f32 / (1u64 << 24) as f32;
-    if chance > 0.62 { masonry + 0.4 + 2.0 * (chance - 0.62) } else { masonry - 0.9 - 1.2 * chance }
-}
-
-struct Ground<'a> {
-    props: &'a Props,
-    seed: u64,
-    strips: Vec<&'a StripSpec>,
-}
-
-impl Ground<'_> {
-    /// Depth and warmth of ground or sky along `ray`.
-    fn seen(&self, projector: &Projector, ray: V3) -> (f32, f32) {
-        const FAR_M: f32 = 400.0;
-        let level = ray.e.hypot(ray.n);
-        if ray.z > -projector.height / FAR_M {
-            // Clear winter sky: coldest overhead, towards the horizon more and more air.
-            let steep = (ray.z / level.max(1e-3)).max(0.0);
-            return (f32::INFINITY, -4.0 - 9.0 * (steep * 4.0).min(1.0));
-        }
-        let depth = projector.height / -ray.z;
-        let point = projector.eye().plus(ray, depth);
-        let warm_k = self.warm_k(V2::new(point.e, point.n), depth);
-        (depth, warm_k)
-    }
-
-    fn warm_k(&self, at: V2, depth: f32) -> f32 {
-        // Fine grain fades with distance, as a pixel covers more ground.
-        let fine = (12.0 / depth.max(12.0)).min(1.0);
-        let coarse = (45.0 / depth.max(45.0)).min(1.0);
-        let noise = |scale: f32, salt: u64| coarse * value_noise(at.e * scale, at.n * scale, self.seed ^ salt);
-        let mut warm_k = -0.3 + 0.25 * noise(0.11, 11) + 0.18 * noise(0.6, 12) + fine * 0.12 * noise(2.9, 13);
-        // Old snow lies in patches.
-        let snow = noise(0.16, 14) + 0.35 * noise(0.7, 15) - 0.45;
-        let mut snow_k = -1.4 * coarse * coarse * (snow * 6.0).clamp(0.0, 1.0);
-        for strip in &self.strips {
-            let off = strip.width_m / 2.0 - at.distance_to_segment(strip.from, strip.to);
-            if off > 0.0 {
-                warm_k += strip.warm_k * (off * 3.0).min(1.0);
-                snow_k *= (1.0 - off).clamp(0.0, 1.0);
-            } else if off > -0.16 {
-                warm_k -= 0.7;
-            }
-        }
-        for manhole in &self.props.manholes {
-            let inside = MANHOLE_RADIUS_M - at.distance(manhole.at);
-            warm_k += manhole.warm_k * (inside * 20.0 + 0.5).clamp(0.0, 1.0);
-        }
-        warm_k + snow_k
     }
 }

@@ -1,14 +1,14 @@
 //! Drawing into a field of temperatures: thick lines with antialiased edges, boxes, and the blur of a lens.
 
 use super::background::{Background, Block};
+use super::shader::Shader;
+use super::value::Value;
 use crate::body::Capsule;
 use crate::geometry::{PixelRect, Projector};
 use patrol_core::{PictureSize, PixelBox};
 
 /// A body is drawn over what stands at most this much nearer, metres: ground and body meet, cars and walls do not reach into bodies.
 const DEPTH_SLACK_M: f32 = 0.35;
-/// How much cooler the rim of a limb is than its middle line: it is seen at a grazing angle and loses more heat.
-const RIM_LOSS: f32 = 0.25;
 
 /// A capsule as the picture shows it.
 struct FlatCapsule {
@@ -21,13 +21,15 @@ struct FlatCapsule {
     radius_a: f32,
     radius_b: f32,
     depth: f32,
-    warm_k: f32,
+    /// The capsule's number.
+    of: usize,
 }
 
 fn flattened(capsules: &[Capsule], projector: &Projector) -> Vec<FlatCapsule> {
     let mut flat: Vec<FlatCapsule> = capsules
         .iter()
-        .filter_map(|capsule| {
+        .enumerate()
+        .filter_map(|(of, capsule)| {
             let (a, b) = (projector.project(capsule.a)?, projector.project(capsule.b)?);
             let (dx, dy) = (b.x - a.x, b.y - a.y);
             let squared = dx * dx + dy * dy;
@@ -40,7 +42,7 @@ fn flattened(capsules: &[Capsule], projector: &Projector) -> Vec<FlatCapsule> {
                 radius_a: capsule.radius_a * projector.f / a.depth,
                 radius_b: capsule.radius_b * projector.f / b.depth,
                 depth: f32::midpoint(a.depth, b.depth) - capsule.radius_a.max(capsule.radius_b),
-                warm_k: capsule.warm_k,
+                of,
             })
         })
         .collect();
@@ -48,8 +50,8 @@ fn flattened(capsules: &[Capsule], projector: &Projector) -> Vec<FlatCapsule> {
     flat
 }
 
-/// Calls `visit(x, y, coverage 0–1, distance from the middle line in radii)` for the pixels of a capsule inside `clip`.
-fn cover(capsule: &FlatCapsule, clip: &[i32; 4], mut visit: impl FnMut(i32, i32, f32, f32)) {
+/// Calls `visit(x, y, coverage 0–1, distance from the middle line in radii, 0–1 along it)` for the pixels of a capsule inside `clip`.
+fn cover(capsule: &FlatCapsule, clip: &[i32; 4], mut visit: impl FnMut(i32, i32, f32, f32, f32)) {
     let reach = capsule.radius_a.max(capsule.radius_b) + 0.5;
     let (bx, by) = (capsule.ax + capsule.dx, capsule.ay + capsule.dy);
     let x0 = ((capsule.ax.min(bx) - reach).floor() as i32).max(clip[0]);
@@ -64,40 +66,80 @@ fn cover(capsule: &FlatCapsule, clip: &[i32; 4], mut visit: impl FnMut(i32, i32,
             let radius = capsule.radius_a + (capsule.radius_b - capsule.radius_a) * k;
             let coverage = (radius - distance + 0.5).clamp(0.0, 1.0);
             if coverage > 0.0 {
-                visit(x, y, coverage, distance / radius.max(0.5));
+                visit(x, y, coverage, distance / radius.max(0.5), k);
             }
         }
     }
 }
 
-pub(crate) fn paint_person(field: &mut [f32], capsules: &[Capsule], background: &Background, rect: PixelRect) {
+pub(super) fn paint_body<S: Shader>(field: &mut [S::V], capsules: &[Capsule], shader: &S, background: &Background<S::V>, rect: PixelRect) {
     let width = background.projector.size.width as usize;
     let clip = [rect.x0 as i32, rect.y0 as i32, rect.x1 as i32, rect.y1 as i32];
     for capsule in flattened(capsules, &background.projector) {
-        cover(&capsule, &clip, |x, y, coverage, off| {
+        let limb = shader.limb(&capsules[capsule.of]);
+        cover(&capsule, &clip, |x, y, coverage, off, k| {
             let pixel = y as usize * width + x as usize;
             if background.depth[pixel] > capsule.depth - DEPTH_SLACK_M {
-                let warm_k = capsule.warm_k * (1.0 - RIM_LOSS * off * off);
-                field[pixel] += (warm_k - field[pixel]) * coverage;
+                let value = shader.limb_at(&limb, off, k);
+                field[pixel] += (value - field[pixel]) * coverage;
             }
         });
     }
 }
 
-pub(crate) fn paint_blocks(field: &mut [f32], blocks: &[Block], background: &Background, rect: PixelRect) {
-    let width = background.projector.size.width as usize;
-    let seen: Vec<_> = blocks.iter().map(|block| block.seen_from(&background.projector)).collect();
+/// The image of a body in wet ground: `capsules` as the body has them, drawn below the ground where the camera sees it.
+pub(super) fn paint_mirrored<S: Shader>(
+    field: &mut [S::V],
+    capsules: &[Capsule],
+    shader: &S,
+    background: &Background<S::V>,
+    rect: PixelRect,
+) {
+    let projector = &background.projector;
+    let width = projector.size.width as usize;
+    let clip = [rect.x0 as i32, rect.y0 as i32, rect.x1 as i32, rect.y1 as i32];
+    let below = mirrored(capsules);
+    // What the ground mirrored before: sky, a little above the roofs.
+    let sky = shader.sky(0.25);
+    for capsule in flattened(&below, projector) {
+        let limb = shader.limb(&capsules[capsule.of]);
+        cover(&capsule, &clip, |x, y, coverage, off, k| {
+            let pixel = y as usize * width + x as usize;
+            if background.is_ground[pixel] && background.depth[pixel] > 0.0 {
+                let ray = projector.ray(x as f32 + 0.5, y as f32 + 0.5);
+                let point = projector.eye().plus(ray, background.depth[pixel]);
+                let share = shader.mirrored(crate::geometry::V2::new(point.e, point.n), ray);
+                field[pixel] += (shader.limb_at(&limb, off, k) - sky) * (share * coverage);
+            }
+        });
+    }
+}
+
+/// `capsules` turned over at the ground.
+pub(crate) fn mirrored(capsules: &[Capsule]) -> Vec<Capsule> {
+    let mut below = capsules.to_vec();
+    for capsule in &mut below {
+        (capsule.a.z, capsule.b.z) = (-capsule.a.z, -capsule.b.z);
+    }
+    below
+}
+
+pub(super) fn paint_blocks<S: Shader>(field: &mut [S::V], blocks: &[Block], shader: &S, background: &Background<S::V>, rect: PixelRect) {
+    let projector = &background.projector;
+    let width = projector.size.width as usize;
+    let eye = projector.eye();
+    let seen: Vec<_> = blocks.iter().map(|block| block.seen_from(projector)).collect();
     for y in rect.y0..rect.y1 {
         for x in rect.x0..rect.x1 {
             let pixel = y * width + x;
-            let ray = background.projector.ray(x as f32 + 0.5, y as f32 + 0.5);
+            let ray = projector.ray(x as f32 + 0.5, y as f32 + 0.5);
             let mut nearest = background.depth[pixel];
             for block in &seen {
-                if let Some((depth, warm_k)) = block.hit(ray)
+                if let Some((depth, face)) = block.hit(ray)
                     && depth < nearest
                 {
                     nearest = depth;
-                    field[pixel] = warm_k;
+                    field[pixel] = shader.block(block.block(), face, eye.plus(ray, depth));
                 }
             }
         }
@@ -112,7 +154,7 @@ pub(crate) fn visible(capsules: &[Capsule], bbox: &PixelBox, before: &[&[Capsule
     let clip = [x0, y0, x0 + w, y0 + h];
     let mut mask = vec![(0.0f32, f32::MAX); (w * h) as usize];
     for capsule in flattened(capsules, &background.projector) {
-        cover(&capsule, &clip, |x, y, coverage, _| {
+        cover(&capsule, &clip, |x, y, coverage, _, _| {
             let cell = &mut mask[((y - y0) * w + x - x0) as usize];
             *cell = (cell.0.max(coverage), cell.1.min(capsule.depth));
         });
@@ -120,7 +162,7 @@ pub(crate) fn visible(capsules: &[Capsule], bbox: &PixelBox, before: &[&[Capsule
     let whole: f32 = mask.iter().map(|cell| cell.0).sum();
     for body in before {
         for capsule in flattened(body, &background.projector) {
-            cover(&capsule, &clip, |x, y, coverage, _| {
+            cover(&capsule, &clip, |x, y, coverage, _, _| {
                 let cell = &mut mask[((y - y0) * w + x - x0) as usize];
                 cell.0 = cell.0.min(1.0 - coverage);
             });
@@ -141,7 +183,7 @@ pub(crate) fn visible(capsules: &[Capsule], bbox: &PixelBox, before: &[&[Capsule
 const POINT_SPREAD: [f32; 3] = [0.5699, 0.2054, 0.0096];
 
 /// Blurs `rect` of `sharp` into `field`.
-pub(crate) fn blur(sharp: &[f32], field: &mut [f32], scratch: &mut Vec<f32>, rect: PixelRect, size: PictureSize) {
+pub(crate) fn blur<V: Value>(sharp: &[V], field: &mut [V], scratch: &mut Vec<V>, rect: PixelRect, size: PictureSize) {
     let (width, height) = (size.width as usize, size.height as usize);
     let [centre, near, far] = POINT_SPREAD;
     let (columns, top, bottom) = (rect.x1 - rect.x0, rect.y0.saturating_sub(2), (rect.y1 + 2).min(height));
@@ -151,7 +193,7 @@ pub(crate) fn blur(sharp: &[f32], field: &mut [f32], scratch: &mut Vec<f32>, rec
         let row = &sharp[y * width..(y + 1) * width];
         for x in rect.x0..rect.x1 {
             let at = |dx: isize| row[x.saturating_add_signed(dx).min(width - 1)];
-            scratch.push(centre * row[x] + near * (at(-1) + at(1)) + far * (at(-2) + at(2)));
+            scratch.push(row[x] * centre + (at(-1) + at(1)) * near + (at(-2) + at(2)) * far);
         }
     }
     for y in rect.y0..rect.y1 {
@@ -161,7 +203,7 @@ pub(crate) fn blur(sharp: &[f32], field: &mut [f32], scratch: &mut Vec<f32>, rec
         };
         let rows = [row(0), row(-1), row(1), row(-2), row(2)];
         for (x, out) in field[y * width + rect.x0..y * width + rect.x1].iter_mut().enumerate() {
-            *out = centre * rows[0][x] + near * (rows[1][x] + rows[2][x]) + far * (rows[3][x] + rows[4][x]);
+            *out = rows[0][x] * centre + (rows[1][x] + rows[2][x]) * near + (rows[3][x] + rows[4][x]) * far;
         }
     }
 }

@@ -1,5 +1,7 @@
 use super::*;
+use crate::geometry::PixelRect;
 use crate::truth::down_of;
+use patrol_core::PixelBox;
 
 fn scene(name: &str, seed: u64) -> Arc<Scene> {
     Arc::new(Scene::named(name, seed, 300.0).expect("a scene"))

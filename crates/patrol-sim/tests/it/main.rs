@@ -3,4 +3,6 @@
 #![expect(clippy::expect_used, reason = "helpers of tests may fail as tests do")]
 
 mod constraints;
+mod street;
+mod street_client;
 mod video;

@@ -36,6 +36,33 @@ fn each_picture_comes_back_at_once_and_good() {
 }
 
 #[test]
+fn colours_come_through_the_codec() {
+    let scene = Arc::new(Scene::named("palettes", 2, 60.0).expect("a scene"));
+    let colours: Vec<bool> = (0..4)
+        .map(|camera| {
+            let mut stream = SceneStream::new(Arc::clone(&scene), camera).expect("a stream");
+            let picture = stream.next().expect("decoded").expect("not the end");
+            (1..3).any(|plane| (0..256).any(|y| picture.row(plane, y).iter().any(|chroma| chroma.abs_diff(128) > 24)))
+        })
+        .collect();
+    assert_eq!(colours, [false, true, true, true]);
+}
+
+#[test]
+fn a_visible_scene_asks_for_a_detector_of_visible_light() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let scene = Scene::named("headlights", 1, 10.0).expect("a scene");
+    write_scene(&scene, dir.path(), &mut |_| {}).expect("written");
+    let pipeline: toml::Table = fs::read_to_string(dir.path().join("pipeline.toml")).expect("a file").parse().expect("TOML");
+    let text = |table: &str, index: usize, key: &str| pipeline[table][index][key].to_string();
+    assert_eq!((text("camera", 0, "modality"), text("camera", 1, "modality")), ("\"thermal\"".into(), "\"visible\"".into()));
+    assert_eq!((text("detector", 0, "kind"), text("detector", 1, "model")), ("\"hot-spot\"".into(), "\"yolox-nano\"".into()));
+    assert_eq!(text("camera", 1, "detectors"), "[\"person\"]");
+    let truth = fs::read_to_string(dir.path().join("truth.json")).expect("a file");
+    assert!(truth.contains("\"modality\":\"visible\""));
+}
+
+#[test]
 fn a_stream_ends_with_its_scene() {
     let scene = Arc::new(Scene::named("empty-street", 1, 10.0).expect("a scene"));
     let mut stream = SceneStream::new(scene, 0).expect("a stream");

@@ -6,3 +6,4 @@ pub(crate) mod detect;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod sim;
+pub(crate) mod street;

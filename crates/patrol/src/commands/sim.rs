@@ -1,4 +1,4 @@
-//! `patrol sim`: rendered scenes with known truth, and a mock city.
+//! `patrol sim`: rendered scenes with known truth, a mock city, and a street of RTSP cameras.
 
 use super::replay::parse_time;
 use crate::config::{Usage, number_in};
@@ -24,6 +24,8 @@ enum What {
     Scene(SceneArgs),
     /// Play the city's platform on loopback, with faults on demand.
     City(CityArgs),
+    /// Serve RTSP cameras on loopback, with faults on demand.
+    Street(super::street::Args),
 }
 
 #[derive(clap::Args)]
@@ -79,6 +81,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.what {
         What::Scene(args) => scene(&args),
         What::City(args) => city(args),
+        What::Street(args) => super::street::run(&args),
     }
 }
 

@@ -1,11 +1,13 @@
 //! The named scenes: who is to be where on which stage. Drawn as the structure of a SPEC file.
 
+mod world;
+
 use crate::body::Pose;
 use crate::cast::{Cast, Role};
 use crate::geometry::V2;
 use crate::random::{Dice, mix};
 use crate::scene::START;
-use crate::spec::{CameraSpec, Origin, Props, SceneSpec};
+use crate::spec::{CameraSpec, Origin, Props, SceneSpec, Snow};
 use crate::stage::Stage;
 use patrol_core::{AlertLevel, Weather};
 
@@ -18,6 +20,22 @@ pub(crate) const NAMED: &[(&str, &str)] = &[
     ("lying-any-angle", "a street and a square where people lie at all angles to the camera"),
     ("group", "three people down within 2 m of one another: one lead with a head-count; a fourth lies apart"),
     ("two-cameras", "two street cameras that see the same two people down from different sides"),
+    ("quilt", "two people under quilts or foil, one lies uncovered"),
+    ("doorway", "warm doorways: someone curled up in one, someone who sits in another"),
+    ("bus-stop", "a person slumped on a bench among people who wait; a figure in a shop window"),
+    ("bending", "people who tie a shoe, pick something up, sweep on their heels: no leads"),
+    ("dogs", "dogs that walk, sit, lie and curl up; one person down"),
+    ("steam", "warm covers and a vent that steam, drifting with the wind; one person down"),
+    ("snow", "snow that falls and settles until the ground has no contrast; one person down"),
+    ("wet-night", "wet ground that mirrors people, lamps and walls; one person down"),
+    ("headlights", "cars that sweep the street with their lamps, in thermal and in visible light; one person down"),
+    ("lamp-flicker", "lamps that fail and strike again, in thermal and in visible light; one person down"),
+    ("palettes", "one street through four cameras: black-hot, false colours, bars, marks, gain steps, shutter; two people down"),
+    ("visible-night", "a street by its lamps, by infrared, and through an IR-cut filter that swings; one person down"),
+    ("ptz-tour", "a PTZ that goes round three presets; one person lies in the first"),
+    ("mast-sway", "a mast that sways in the wind, five pictures a second; one person down"),
+    ("drone-flight", "a drone that flies over a square to and fro; two people lie there"),
+    ("ground-level", "a camera 1.6-2.9 m above the pavement, thermal and infrared; one person down"),
 ];
 
 /// Stages stand so far apart that none sees another, metres.
@@ -29,11 +47,13 @@ const SQUARE_NAME: &str = "人民广场无人机热像";
 /// Draws a named scene; the error says what found no place.
 pub(crate) fn compose(name: &str, seed: u64, duration_s: f64) -> Result<SceneSpec, &'static str> {
     let mut dice = Dice::new(seed, "plot");
-    let street =
-        |number: usize| Stage::street(&format!("street-{number}"), STREET_NAMES[number - 1], origin(number), mix(seed ^ number as u64));
-    let square = || Stage::square("drone-1", SQUARE_NAME, origin(3), mix(seed ^ 3));
+    let street = |number: usize| street(seed, number);
+    let square = || square(seed);
     let mut plot = Plot { cast: Cast::new(seed, duration_s), duration_s };
-    let down = |dice: &mut Dice| [Pose::Lie, Pose::Curl, Pose::Slump][dice.whole(0, 2)];
+    if let Some(drawn) = world::compose(name, seed, &mut plot, &mut dice) {
+        return drawn.map(|drawn| drawn.spec(plot, &mut dice));
+    }
+    let down = down_pose;
     let stages = match name {
         "winter-street" => {
             let (mut first, second, third) = (street(1), street(2), square());
@@ -72,8 +92,13 @@ pub(crate) fn compose(name: &str, seed: u64, duration_s: f64) -> Result<SceneSpe
         "waiting-people" => {
             let stage = street(1);
             // Shorter than the ten minutes after which someone who sits becomes a lead.
-            let rest =
-                Role { pose: Pose::SitGround, reached_s: (20.0, 60.0), held_s: Some(f64::from(dice.between(150.0, 400.0))), beside: None };
+            let rest = Role {
+                pose: Pose::SitGround,
+                reached_s: (20.0, 60.0),
+                held_s: Some(f64::from(dice.between(150.0, 400.0))),
+                beside: None,
+                spot: None,
+            };
             plot.cast.place(&[&stage], rest, &mut dice).ok_or("someone who rests")?;
             plot.bystanders(&stage, 4, &mut dice)?;
             vec![stage]
@@ -116,21 +141,56 @@ pub(crate) fn compose(name: &str, seed: u64, duration_s: f64) -> Result<SceneSpe
             vec![first, second]
         }
     };
-    let mut props = Props::default();
-    let mut cameras = Vec::new();
+    let mut drawn = Drawn { cameras: Vec::new(), props: Props::default(), snow: None, is_wet: false };
     for stage in stages {
-        cameras.push(stage.camera);
-        props.append(stage.props);
+        drawn.cameras.push(stage.camera);
+        drawn.props.append(stage.props);
     }
-    let weather = Weather {
-        air_c: dice.between(-7.0, -3.0).round(),
-        wind_kmh: Some(dice.between(6.0, 16.0).round()),
-        precip_mm_h: 0.0,
-        wet_ground: false,
-        alert: AlertLevel::None,
-        observed_at: START,
-    };
-    Ok(SceneSpec { duration_s, origin: Origin::default(), weather, cameras, people: plot.cast.specs, props })
+    Ok(drawn.spec(plot, &mut dice))
+}
+
+/// What a scene is besides its people.
+struct Drawn {
+    cameras: Vec<CameraSpec>,
+    props: Props,
+    /// 0–1.
+    snow: Option<f32>,
+    is_wet: bool,
+}
+
+impl Drawn {
+    fn spec(self, plot: Plot, dice: &mut Dice) -> SceneSpec {
+        let mut weather = Weather {
+            air_c: dice.between(-7.0, -3.0).round(),
+            wind_kmh: Some(dice.between(6.0, 16.0).round()),
+            precip_mm_h: 0.0,
+            wet_ground: false,
+            alert: AlertLevel::None,
+            observed_at: START,
+        };
+        let snow = Snow { rate: self.snow.unwrap_or(0.0), settles: self.snow.is_some() };
+        if snow.rate > 0.0 {
+            // Water equivalent of heavy snow: 2.5 mm/h.
+            (weather.air_c, weather.precip_mm_h) = (weather.air_c * 0.4, (snow.rate * 25.0).round() / 10.0);
+        }
+        if self.is_wet {
+            (weather.air_c, weather.wet_ground) = (weather.air_c + 8.0, true);
+        }
+        let Plot { cast, duration_s } = plot;
+        SceneSpec { duration_s, origin: Origin::default(), weather, snow, cameras: self.cameras, people: cast.specs, props: self.props }
+    }
+}
+
+fn street(seed: u64, number: usize) -> Stage {
+    Stage::street(&format!("street-{number}"), STREET_NAMES[number - 1], origin(number), mix(seed ^ number as u64))
+}
+
+fn square(seed: u64) -> Stage {
+    Stage::square("drone-1", SQUARE_NAME, origin(3), mix(seed ^ 3))
+}
+
+fn down_pose(dice: &mut Dice) -> Pose {
+    [Pose::Lie, Pose::Curl, Pose::Slump][dice.whole(0, 2)]
 }
 
 fn origin(stage: usize) -> V2 {
@@ -150,12 +210,12 @@ impl Plot {
     }
 
     fn down(&mut self, stages: &[&Stage], pose: Pose, dice: &mut Dice) -> Result<V2, &'static str> {
-        let role = Role { pose, reached_s: self.down_between(), held_s: None, beside: None };
+        let role = Role { pose, reached_s: self.down_between(), held_s: None, beside: None, spot: None };
         self.cast.place(stages, role, dice).ok_or("a person down")
     }
 
     fn beside(&mut self, stage: &Stage, pose: Pose, at: V2, dice: &mut Dice) -> Result<V2, &'static str> {
-        let role = Role { pose, reached_s: self.down_between(), held_s: None, beside: Some(at) };
+        let role = Role { pose, reached_s: self.down_between(), held_s: None, beside: Some(at), spot: None };
         self.cast.place(&[stage], role, dice).ok_or("a person in a group")
     }
 
@@ -164,7 +224,7 @@ impl Plot {
         if self.duration_s < 900.0 {
             return Ok(());
         }
-        let role = Role { pose: Pose::SitGround, reached_s: (20.0, self.duration_s - 720.0), held_s: None, beside: None };
+        let role = Role { pose: Pose::SitGround, reached_s: (20.0, self.duration_s - 720.0), held_s: None, beside: None, spot: None };
         self.cast.place(&[stage], role, dice).map(|_| ()).ok_or("a person who sits")
     }
 
@@ -173,7 +233,7 @@ impl Plot {
         for _ in 0..waiting {
             let held_s = f64::from(dice.between(180.0, 480.0));
             let latest = (self.duration_s - held_s).max(30.0);
-            let role = Role { pose: Pose::Stand, reached_s: (15.0, latest), held_s: Some(held_s), beside: None };
+            let role = Role { pose: Pose::Stand, reached_s: (15.0, latest), held_s: Some(held_s), beside: None, spot: None };
             self.cast.place(&[stage], role, dice).ok_or("someone who waits")?;
         }
         for walker in 0..((self.duration_s / 80.0) as usize).clamp(2, 40) {

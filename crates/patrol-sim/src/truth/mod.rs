@@ -1,15 +1,19 @@
 //! What is really there: who is where, how, and how much of it each camera sees. The format of `truth.json`.
 
-use crate::body::{self, Capsule, Pose};
-use crate::geometry::V2;
+mod others;
+
+use crate::body::{self, Capsule};
+use crate::geometry::{Projector, V2};
 use crate::render::RANGE_MAX_M;
-use crate::render::background::{Block, car_blocks, hot_boxes};
+use crate::render::background::Background;
 use crate::render::raster::visible;
-use crate::scene::Scene;
+use crate::scene::{Scene, SceneCamera};
 use crate::script::Person;
-use patrol_core::{PixelBox, Posture};
+use crate::spec::Borders;
+use patrol_core::{CameraView, Modality, PictureSize, PixelBox, Posture};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// `truth.json` (design §7).
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -28,6 +32,26 @@ pub struct TruthCamera {
     pub heading_deg: f32,
     pub hfov_deg: f32,
     pub size: [u32; 2],
+    /// Left out: thermal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modality: Option<Modality>,
+    /// As the SPEC names it; left out: white-hot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub palette: Option<String>,
+    /// Of a camera that moves: where it is and looks, once a second.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub views: Vec<TruthView>,
+}
+
+/// A moving camera at a moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TruthView {
+    pub t_s: f64,
+    pub heading_deg: f32,
+    pub tilt_deg: f32,
+    pub hfov_deg: f32,
+    /// East and north of `position`, metres.
+    pub foot_m: [f32; 2],
 }
 
 /// WGS-84.
@@ -64,12 +88,14 @@ pub struct Seen {
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TruthOther {
-    /// `lamp`, `bonnet`, `manhole`, or `car`: one that drives through.
+    /// `lamp`, `bonnet`, `manhole`, `doorway`, `steam`, `mannequin`, `dog`, `reflection` (of a person who stays, in wet ground), or `car`: one that
+    /// drives through.
     pub kind: String,
     pub camera: String,
     #[serde(rename = "box")]
     pub bbox: [f32; 4],
-    /// A car's `box` is the union of its places from `from_s` to `to_s`; both are absent for what always is there.
+    /// `box` is the union of its places from `from_s` to `to_s`; both are absent for what always is there. What moves, and what a moving camera
+    /// sees, has an entry a second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_s: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,7 +122,7 @@ pub(crate) struct Down {
 /// The longest time down of `person` within the scene.
 pub(crate) fn down_of(person: &Person, duration_s: f64) -> Option<Down> {
     let mut times: Vec<Down> = Vec::new();
-    for (from_s, to_s, pose, _) in person.holds().filter(|hold| hold.2 != Pose::Stand) {
+    for (from_s, to_s, pose, _) in person.holds().filter(|hold| !hold.2.is_upright()) {
         let (from_s, to_s, only_sat) = (from_s.max(0.0), to_s.min(duration_s), !pose.posture().is_down());
         match times.last_mut() {
             // Sitting before lying is not yet being down, and the other way round nobody was helped.
@@ -130,6 +156,9 @@ impl Scene {
                 heading_deg: view.heading_deg,
                 hfov_deg: view.hfov_deg,
                 size: [camera.size.width, camera.size.height],
+                modality: (camera.modality != Modality::Thermal).then_some(camera.modality),
+                palette: camera.output.palette.clone(),
+                views: self.views(camera),
             };
             (camera.id.to_string(), seen)
         });
@@ -142,6 +171,37 @@ impl Scene {
             }
         }
         Truth { seed: self.seed(), cameras: cameras.collect(), people, others: self.others() }
+    }
+
+    fn views(&self, camera: &SceneCamera) -> Vec<TruthView> {
+        let seconds = if camera.motion.is_still() { 0 } else { self.duration_s().ceil() as u32 };
+        let at = |second: u32| {
+            let sight = camera.sight(f64::from(second));
+            let foot_m = [sight.foot.e - camera.foot.e, sight.foot.n - camera.foot.n];
+            let CameraView { heading_deg, tilt_deg, hfov_deg, .. } = sight.view;
+            TruthView { t_s: f64::from(second), heading_deg, tilt_deg, hfov_deg, foot_m }
+        };
+        (0..seconds).map(at).collect()
+    }
+
+    /// What hides what from `camera` at `t_s`: exact for a camera that does not move, at a quarter of the resolution for one that does.
+    fn coarse_background(&self, camera: usize, t_s: f64) -> Arc<Background> {
+        const COARSE: u32 = 4;
+        let about = &self.cameras()[camera];
+        if about.motion.is_still() {
+            return self.background(camera);
+        }
+        let sight = about.sight(t_s);
+        let size = PictureSize::new(about.size.width / COARSE, about.size.height / COARSE);
+        let projector = Projector::new(&sight.view, sight.foot, size);
+        let borders = about.output.borders;
+        let borders = Borders {
+            left: borders.left / COARSE,
+            right: borders.right / COARSE,
+            top: borders.top / COARSE,
+            bottom: borders.bottom / COARSE,
+        };
+        Arc::new(Background::thermal(projector, self.props(), self.background_seed(), false).framed(borders))
     }
 
     fn empty_truth(&self, person: &Person) -> TruthPerson {
@@ -158,8 +218,8 @@ impl Scene {
     /// Who is in the picture of `camera` at `t_s`: the person's number and what is seen.
     pub(crate) fn seen_at(&self, camera: usize, t_s: f64) -> Vec<(usize, Seen)> {
         let about = &self.cameras()[camera];
-        let background = self.background(camera);
-        let projector = &background.projector;
+        let background = self.coarse_background(camera, t_s);
+        let projector = &about.sight(t_s).projector;
         let mut bodies: Vec<(usize, f32, V2, PixelBox, Vec<Capsule>, Posture)> = Vec::new();
         for (number, person) in self.people().iter().enumerate() {
             let Some(moment) = person.at(t_s).filter(|moment| moment.at.distance(projector.foot) < RANGE_MAX_M) else { continue };
@@ -176,7 +236,9 @@ impl Scene {
                 .filter(|other| other.1 < *depth && other.3.intersection(bbox) > 0.0)
                 .map(|other| other.4.as_slice())
                 .collect();
-            let part = visible(capsules, bbox, &before, &background);
+            // What hides him is asked at the resolution of the background.
+            let Some(in_background) = body::box_of(capsules, &background.projector) else { continue };
+            let part = visible(capsules, &in_background, &before, &background);
             if part < VISIBLE_MIN {
                 continue;
             }
@@ -184,7 +246,7 @@ impl Scene {
             let tell = Seen {
                 camera: about.id.to_string(),
                 t_s,
-                bbox: [bbox.x, bbox.y, bbox.w, bbox.h].map(tenth),
+                bbox: others::inside_borders([bbox.x, bbox.y, bbox.w, bbox.h], about),
                 posture: *posture,
                 ground_m: [at.e - about.foot.e, at.n - about.foot.n].map(|m| (m * 100.0).round() / 100.0),
                 visible: (part * 100.0).round() / 100.0,
@@ -193,50 +255,8 @@ impl Scene {
         }
         seen
     }
-
-    fn others(&self) -> Vec<TruthOther> {
-        let mut others = Vec::new();
-        for (index, camera) in self.cameras().iter().enumerate() {
-            let background = self.background(index);
-            let projector = &background.projector;
-            for (kind, bbox) in hot_boxes(self.props(), projector) {
-                if let Some(bbox) = background.hot_part(&bbox) {
-                    others.push(other(kind, camera.id.as_str(), &bbox, None));
-                }
-            }
-            for passage in self.hot_passages(index) {
-                let car = &self.driving()[passage.car];
-                let mut corners: Option<PixelBox> = None;
-                let mut t_s = passage.from_s;
-                while t_s <= passage.to_s {
-                    let blocks = car.at(t_s).map(|(at, heading_deg)| car_blocks(at, heading_deg, None));
-                    if let Some(bbox) = blocks.and_then(|blocks| projector.box_around(blocks.iter().flat_map(Block::corners))) {
-                        let b = bbox.clipped(projector.size);
-                        corners = Some(corners.map_or(b, |a| {
-                            PixelBox::from_corners(a.x.min(b.x), a.y.min(b.y), a.right().max(b.right()), a.bottom().max(b.bottom()))
-                        }));
-                    }
-                    t_s += 0.25;
-                }
-                if let Some(bbox) = corners {
-                    others.push(other("car", camera.id.as_str(), &bbox, Some((passage.from_s, passage.to_s))));
-                }
-            }
-        }
-        others
-    }
 }
 
 fn tenth(value: f32) -> f32 {
     (value * 10.0).round() / 10.0
-}
-
-fn other(kind: &str, camera: &str, bbox: &PixelBox, when: Option<(f64, f64)>) -> TruthOther {
-    TruthOther {
-        kind: kind.into(),
-        camera: camera.into(),
-        bbox: [bbox.x, bbox.y, bbox.w, bbox.h].map(tenth),
-        from_s: when.map(|when| when.0),
-        to_s: when.map(|when| when.1),
-    }
 }

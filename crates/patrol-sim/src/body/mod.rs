@@ -1,35 +1,84 @@
-//! What a person looks like: fifteen joints per posture, clothed in capsules with temperatures.
+//! What a person looks like: fifteen joints per posture, clothed in capsules with temperatures. Dogs and figures of shops, too.
+
+mod cover;
+mod dog;
+mod poses;
 
 use crate::geometry::{Projector, V2, V3};
 use crate::random::{mix, value_noise};
+use crate::spec::Cover;
 use patrol_core::{PixelBox, Posture};
+use poses::{ELBOW, FOOT, HAND, HEAD, HIP, Joints, KNEE, NECK, PELVIS, REFERENCE_HEIGHT_M, SHOULDER, Skeleton, still, v};
 
 /// How a body is held while it stays in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pose {
     Stand,
+    /// Bent to the ground, on straight legs.
+    Bend,
+    /// On the heels.
+    Crouch,
     SitGround,
     SitBench,
     Slump,
+    SlumpBench,
     Lie,
     Curl,
+    LieUnder(Cover),
+    CurlUnder(Cover),
 }
 
 impl Pose {
     pub(crate) fn posture(self) -> Posture {
         match self {
-            Self::Stand => Posture::Standing,
+            // On his feet and at work: the word for it that a look has.
+            Self::Stand | Self::Bend | Self::Crouch => Posture::Standing,
             Self::SitGround | Self::SitBench => Posture::Sitting,
-            Self::Slump => Posture::Slumped,
-            Self::Lie => Posture::Lying,
-            Self::Curl => Posture::Curled,
+            Self::Slump | Self::SlumpBench => Posture::Slumped,
+            Self::Lie | Self::LieUnder(_) => Posture::Lying,
+            Self::Curl | Self::CurlUnder(_) => Posture::Curled,
         }
     }
+
+    pub(crate) fn cover(self) -> Option<Cover> {
+        match self {
+            Self::LieUnder(cover) | Self::CurlUnder(cover) => Some(cover),
+            _ => None,
+        }
+    }
+
+    /// Nobody rests in it: it is left soon.
+    pub(crate) fn is_upright(self) -> bool {
+        self.posture() == Posture::Standing
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Figure {
+    Person,
+    Dog,
+    /// Never moves and is as warm everywhere.
+    Mannequin,
+}
+
+/// What a capsule is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Coat,
+    Trousers,
+    Shoe,
+    Skin,
+    Hair,
+    Quilt,
+    Foil,
+    Fur,
 }
 
 /// What distinguishes one person from another. Temperatures in kelvin above the air.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Build {
+    pub(crate) figure: Figure,
+    /// Of a dog: from nose to rump.
     pub(crate) height_m: f32,
     /// Width of trunk and limbs, 1 = average in a winter coat.
     pub(crate) girth: f32,
@@ -38,156 +87,6 @@ pub(crate) struct Build {
     pub(crate) face_k: f32,
     pub(crate) hands_k: f32,
     pub(crate) seed: u64,
-}
-
-/// Head, neck, pelvis, then left and right: shoulders, elbows, hands, hips, knees, feet. Right, forward, up, in metres of a person of 1.70 m.
-type Joints = [V3; 15];
-const HEAD: usize = 0;
-const NECK: usize = 1;
-const PELVIS: usize = 2;
-const SHOULDER: usize = 3;
-const ELBOW: usize = 5;
-const HAND: usize = 7;
-const HIP: usize = 9;
-const KNEE: usize = 11;
-const FOOT: usize = 13;
-const REFERENCE_HEIGHT_M: f32 = 1.70;
-
-#[derive(Debug, Clone, Copy)]
-struct Skeleton {
-    joints: Joints,
-    /// Where the face looks; not normalised.
-    face: V3,
-}
-
-const fn v(x: f32, y: f32, z: f32) -> V3 {
-    V3::new(x, y, z)
-}
-
-fn still(pose: Pose) -> Skeleton {
-    let (joints, face) = match pose {
-        Pose::Stand => (
-            [
-                v(0.0, 0.02, 1.59),
-                v(0.0, 0.0, 1.42),
-                v(0.0, 0.0, 0.95),
-                v(-0.18, 0.0, 1.37),
-                v(0.18, 0.0, 1.37),
-                v(-0.24, -0.02, 1.10),
-                v(0.24, -0.02, 1.10),
-                v(-0.21, 0.09, 0.88),
-                v(0.21, 0.09, 0.88),
-                v(-0.09, 0.0, 0.92),
-                v(0.09, 0.0, 0.92),
-                v(-0.10, 0.02, 0.50),
-                v(0.10, 0.02, 0.50),
-                v(-0.11, 0.04, 0.06),
-                v(0.11, 0.04, 0.06),
-            ],
-            v(0.0, 1.0, 0.0),
-        ),
-        Pose::SitGround => (
-            [
-                v(0.0, 0.05, 0.80),
-                v(0.0, -0.04, 0.64),
-                v(0.0, -0.15, 0.15),
-                v(-0.18, -0.04, 0.60),
-                v(0.18, -0.04, 0.60),
-                v(-0.24, 0.12, 0.42),
-                v(0.24, 0.12, 0.42),
-                v(-0.07, 0.30, 0.46),
-                v(0.07, 0.30, 0.46),
-                v(-0.09, -0.12, 0.14),
-                v(0.09, -0.12, 0.14),
-                v(-0.14, 0.30, 0.45),
-                v(0.14, 0.30, 0.45),
-                v(-0.13, 0.50, 0.06),
-                v(0.13, 0.50, 0.06),
-            ],
-            v(0.0, 1.0, -0.3),
-        ),
-        Pose::SitBench => (
-            [
-                v(0.0, 0.02, 1.17),
-                v(0.0, -0.06, 1.00),
-                v(0.0, -0.12, 0.53),
-                v(-0.18, -0.06, 0.96),
-                v(0.18, -0.06, 0.96),
-                v(-0.24, 0.06, 0.74),
-                v(0.24, 0.06, 0.74),
-                v(-0.09, 0.24, 0.66),
-                v(0.09, 0.24, 0.66),
-                v(-0.09, -0.08, 0.52),
-                v(0.09, -0.08, 0.52),
-                v(-0.12, 0.34, 0.50),
-                v(0.12, 0.34, 0.50),
-                v(-0.13, 0.38, 0.06),
-                v(0.13, 0.38, 0.06),
-            ],
-            v(0.0, 1.0, -0.2),
-        ),
-        Pose::Slump => (
-            [
-                v(0.27, 0.14, 0.42),
-                v(0.17, 0.0, 0.47),
-                v(0.0, -0.25, 0.15),
-                v(-0.02, 0.0, 0.52),
-                v(0.31, 0.03, 0.38),
-                v(0.0, 0.15, 0.34),
-                v(0.37, 0.15, 0.22),
-                v(0.06, 0.28, 0.20),
-                v(0.30, 0.32, 0.14),
-                v(-0.09, -0.22, 0.15),
-                v(0.09, -0.22, 0.14),
-                v(-0.11, 0.18, 0.24),
-                v(0.12, 0.20, 0.18),
-                v(-0.12, 0.56, 0.08),
-                v(0.13, 0.62, 0.07),
-            ],
-            v(0.5, 0.7, -0.5),
-        ),
-        Pose::Lie => (
-            [
-                v(0.0, 0.68, 0.13),
-                v(0.0, 0.49, 0.15),
-                v(0.0, -0.03, 0.15),
-                v(-0.18, 0.44, 0.13),
-                v(0.18, 0.44, 0.13),
-                v(-0.29, 0.18, 0.09),
-                v(0.29, 0.18, 0.09),
-                v(-0.31, -0.08, 0.07),
-                v(0.31, -0.08, 0.07),
-                v(-0.09, -0.06, 0.13),
-                v(0.09, -0.06, 0.13),
-                v(-0.12, -0.48, 0.15),
-                v(0.12, -0.48, 0.15),
-                v(-0.15, -0.92, 0.09),
-                v(0.15, -0.92, 0.09),
-            ],
-            v(0.3, 0.1, 1.0),
-        ),
-        Pose::Curl => (
-            [
-                v(0.15, 0.42, 0.13),
-                v(0.03, 0.27, 0.16),
-                v(-0.02, -0.27, 0.16),
-                v(-0.02, 0.21, 0.29),
-                v(0.05, 0.22, 0.11),
-                v(0.22, 0.04, 0.24),
-                v(0.27, 0.08, 0.09),
-                v(0.31, 0.29, 0.17),
-                v(0.33, 0.26, 0.08),
-                v(-0.02, -0.27, 0.25),
-                v(0.02, -0.28, 0.11),
-                v(0.40, -0.10, 0.24),
-                v(0.43, -0.06, 0.11),
-                v(0.25, -0.48, 0.19),
-                v(0.28, -0.50, 0.08),
-            ],
-            v(1.0, 0.2, 0.2),
-        ),
-    };
-    Skeleton { joints, face }
 }
 
 /// Length of a step cycle (two steps) of an adult, metres.
@@ -239,7 +138,7 @@ fn alive(skeleton: &mut Skeleton, pose: Pose, build: &Build, t_s: f32) {
             let look = 1.1 * slow(4, 9.0);
             skeleton.face = v(look.sin(), look.cos(), -0.1);
         }
-        Pose::Lie => {
+        Pose::Lie | Pose::LieUnder(_) => {
             for side in 0..2 {
                 let out = if side == 0 { -1.0 } else { 1.0 };
                 let splay = 0.5 + 0.5 * habit(side as u64);
@@ -262,8 +161,26 @@ fn alive(skeleton: &mut Skeleton, pose: Pose, build: &Build, t_s: f32) {
             let look = 0.6 * slow(8, 12.0);
             skeleton.face = v(look.sin(), look.cos(), -0.3);
         }
-        Pose::Slump | Pose::Curl => {
+        Pose::Slump | Pose::SlumpBench | Pose::Curl | Pose::CurlUnder(_) => {
             joints[HEAD].n += 0.01 * slow(9, 7.0);
+        }
+        Pose::Bend => {
+            joints[HAND].z += 0.03 * slow(11, 1.2);
+            joints[HAND + 1].e += 0.05 * slow(12, 0.9);
+            for joint in &mut joints[..HIP] {
+                joint.z += 0.03 * slow(13, 2.5);
+            }
+        }
+        Pose::Crouch => {
+            // A short broom goes from side to side.
+            let stroke = 0.22 * (std::f32::consts::TAU * t_s / 1.6 + (build.seed % 7) as f32).sin();
+            for hand in [HAND, HAND + 1] {
+                joints[hand].e += stroke;
+            }
+            for elbow in [ELBOW, ELBOW + 1] {
+                joints[elbow].e += stroke * 0.4;
+            }
+            joints[HEAD].e += stroke * 0.15;
         }
     }
 }
@@ -294,6 +211,9 @@ pub(crate) struct Capsule {
     pub(crate) radius_b: f32,
     /// Kelvin above the air at its middle line.
     pub(crate) warm_k: f32,
+    pub(crate) part: Part,
+    /// Tells one person's clothes from another's.
+    pub(crate) seed: u64,
 }
 
 /// Rate of quiet breathing, Hz.
@@ -302,7 +222,10 @@ const BREATH_HZ: f32 = 0.25;
 /// The capsules of a person at `at`, turned to compass `facing_deg`; lying people point there with their heads.
 pub(crate) fn capsules(build: &Build, doing: Doing, at: V2, facing_deg: f32, t_s: f64) -> Vec<Capsule> {
     // Seconds are folded so that f32 noise keeps its resolution over a day.
-    let t = (t_s % 7200.0) as f32;
+    let t = if build.figure == Figure::Mannequin { 0.0 } else { (t_s % 7200.0) as f32 };
+    if build.figure == Figure::Dog {
+        return dog::capsules(build, doing, at, facing_deg, t);
+    }
     let held = |pose: Pose| {
         let mut skeleton = still(pose);
         alive(&mut skeleton, pose, build, t);
@@ -314,7 +237,7 @@ pub(crate) fn capsules(build: &Build, doing: Doing, at: V2, facing_deg: f32, t_s
         Doing::Changing { from, to, k } => {
             // Between standing and lying a body passes through sitting.
             let ease = k * k * (3.0 - 2.0 * k);
-            let low = |pose| matches!(pose, Pose::Lie | Pose::Curl | Pose::Slump);
+            let low = |pose: Pose| pose.posture().is_down() && pose != Pose::SlumpBench;
             if (low(from) && to == Pose::Stand) || (low(to) && from == Pose::Stand) {
                 let middle = held(Pose::SitGround);
                 if ease < 0.5 { blended(&held(from), &middle, ease * 2.0) } else { blended(&middle, &held(to), ease * 2.0 - 1.0) }
@@ -330,31 +253,46 @@ pub(crate) fn capsules(build: &Build, doing: Doing, at: V2, facing_deg: f32, t_s
         let p = turned(joint);
         V3::new(at.e + p.e * scale, at.n + p.n * scale, p.z * scale)
     });
-    clothe(build, &joints, turned(skeleton.face), scale, t)
+    let mut body = clothe(build, &joints, turned(skeleton.face), scale, t);
+    let covered = match doing {
+        Doing::Holding { pose } => pose.cover(),
+        // Pulled up at the end, thrown off at the beginning.
+        Doing::Changing { to, k, .. } if k > 0.7 => to.cover(),
+        Doing::Changing { from, k, .. } if k < 0.3 => from.cover(),
+        _ => None,
+    };
+    if let Some(cover) = covered {
+        cover::lay(cover, build, &joints, &mut body);
+    }
+    body
 }
 
 fn clothe(build: &Build, joints: &Joints, face: V3, scale: f32, t: f32) -> Vec<Capsule> {
     let breath = 1.0 + 0.025 * (std::f32::consts::TAU * (BREATH_HZ * t + (build.seed % 64) as f32 / 64.0)).sin();
     let wide = scale * build.girth;
     let mut out = Vec::with_capacity(20);
-    let mut limb = |a: V3, b: V3, radius_a: f32, radius_b: f32, warm_k: f32| out.push(Capsule { a, b, radius_a, radius_b, warm_k });
-    limb(joints[NECK], joints[PELVIS], 0.12 * wide * breath, 0.14 * wide, build.torso_k);
+    let seed = build.seed;
+    let mut limb = |part: Part, a: V3, b: V3, radius_a: f32, radius_b: f32, warm_k: f32| {
+        out.push(Capsule { a, b, radius_a, radius_b, warm_k, part, seed });
+    };
+    limb(Part::Coat, joints[NECK], joints[PELVIS], 0.12 * wide * breath, 0.14 * wide, build.torso_k);
     for side in 0..2 {
         let at = |joint: usize| joints[joint + side];
-        limb(at(SHOULDER), at(HIP), 0.085 * wide * breath, 0.11 * wide, build.torso_k * 0.95);
-        limb(at(SHOULDER), at(ELBOW), 0.075 * wide, 0.06 * wide, build.torso_k * 0.85);
-        limb(at(ELBOW), at(HAND), 0.06 * wide, 0.05 * wide, build.torso_k * 0.8);
-        limb(at(HIP), at(KNEE), 0.10 * wide, 0.075 * wide, build.legs_k);
-        limb(at(KNEE), at(FOOT), 0.07 * wide, 0.05 * wide, build.legs_k * 0.85);
-        limb(at(FOOT), at(FOOT), 0.065 * scale, 0.065 * scale, build.legs_k * 0.6);
-        limb(at(HAND), at(HAND), 0.045 * scale, 0.045 * scale, build.hands_k);
+        limb(Part::Coat, at(SHOULDER), at(HIP), 0.085 * wide * breath, 0.11 * wide, build.torso_k * 0.95);
+        limb(Part::Coat, at(SHOULDER), at(ELBOW), 0.075 * wide, 0.06 * wide, build.torso_k * 0.85);
+        limb(Part::Coat, at(ELBOW), at(HAND), 0.06 * wide, 0.05 * wide, build.torso_k * 0.8);
+        limb(Part::Trousers, at(HIP), at(KNEE), 0.10 * wide, 0.075 * wide, build.legs_k);
+        limb(Part::Trousers, at(KNEE), at(FOOT), 0.07 * wide, 0.05 * wide, build.legs_k * 0.85);
+        limb(Part::Shoe, at(FOOT), at(FOOT), 0.065 * scale, 0.065 * scale, build.legs_k * 0.6);
+        limb(Part::Skin, at(HAND), at(HAND), 0.045 * scale, 0.045 * scale, build.hands_k);
     }
-    // The open collar lets warm air out.
-    limb(joints[NECK], joints[HEAD], 0.055 * scale, 0.055 * scale, build.torso_k + 2.5);
-    limb(joints[HEAD], joints[HEAD], 0.115 * scale, 0.115 * scale, build.torso_k + 1.5);
+    // The open collar lets warm air out. A figure of a shop has none.
+    let (collar_k, scalp_k) = if build.figure == Figure::Mannequin { (0.0, 0.0) } else { (2.5, 1.5) };
+    limb(Part::Coat, joints[NECK], joints[HEAD], 0.055 * scale, 0.055 * scale, build.torso_k + collar_k);
+    limb(Part::Hair, joints[HEAD], joints[HEAD], 0.115 * scale, 0.115 * scale, build.torso_k + scalp_k);
     let length = (face.e * face.e + face.n * face.n + face.z * face.z).sqrt().max(1e-6);
     let front = joints[HEAD].plus(face, 0.055 * scale / length);
-    limb(front, front, 0.078 * scale, 0.078 * scale, build.face_k);
+    limb(Part::Skin, front, front, 0.078 * scale, 0.078 * scale, build.face_k);
     out
 }
 

@@ -1,0 +1,189 @@
+//! The SPEC file: a scene in TOML. Named scenes are drawn as the same structure.
+//!
+//! Ground coordinates are `[east, north]` in metres of `[origin]`; headings are compass degrees; temperatures are kelvin above the air.
+//!
+//! ```toml
+//! duration_s = 600
+//! origin = { longitude = 121.4737, latitude = 31.2304 }   # optional
+//! weather = { air_c = -4.0, wind_kmh = 10 }                # wet_ground = true: the ground mirrors
+//! snow = { rate = 0.5, settles = true }                    # 0–1: flakes in the air, and a cover that grows
+//! [[camera]]
+//! id = "c1"
+//! name = "路口"
+//! at = [0, 0]
+//! height_m = 7.0
+//! tilt_deg = 26.0
+//! heading_deg = 0.0
+//! hfov_deg = 58.0
+//! # size = [640, 512]  fps = 2.0  site_class = "00501"  modality = "visible"
+//! motion = { kind = "sway", deg = 0.4, period_s = 3.0 }
+//! # motion = { kind = "tour", stay_s = 20, move_s = 2, presets = [[0, 26, 58], [60, 20, 30]] }   heading, tilt, field of view
+//! # motion = { kind = "flight", path = [[0, 0], [40, 0]], speed_m_s = 4.0, at_s = 10 }
+//! [camera.output]
+//! palette = "iron"            # white-hot, black-hot, rainbow, lava, arctic, green, amber, random-N; visible cameras have none
+//! # black_hot = true  noise_k = 0.07  agc_step_every_s = 40  shutter_every_s = 120
+//! # of visible cameras: light = "lamps" or "ir"  ir_cut_at_s = 60  noise_grey = 4
+//! borders = { top = 40, bottom = 40 }                      # left, right
+//! overlays = ["clock", "name", "logo", "crosshair", "scale", "spot"]
+//! [[person]]
+//! # id, height_m, clothing_k
+//! at_s = 5
+//! from = [-3, 4]
+//! steps = [
+//!   { do = "walk", to = [1, 12], speed_m_s = 1.2 },
+//!   { do = "bend", for_s = 6 },                           # also crouch, stand
+//!   { do = "lie", facing_deg = 40, cover = "quilt" },     # also curl (cover = "foil"), slump, sit (bench = true); without for_s: to the end
+//! ]
+//! [[dog]]
+//! from = [2, 9]
+//! length_m = 0.8
+//! steps = [{ do = "walk", to = [4, 12] }, { do = "lie" }]   # walk, stand, sit, lie, curl
+//! [[mannequin]]
+//! at = [-6, 12]
+//! warm_k = 0.5
+//! [[car]]
+//! at = [4, 18]
+//! heading_deg = 10.0
+//! bonnet_k = 11.0
+//! # a driving one: path = [[4, 60], [4, -9]]  at_s = 90  speed_m_s = 8.0  headlights = true
+//! [[lamp]]
+//! at = [2, 14]
+//! height_m = 4.5
+//! # flicker_every_s = 6
+//! [[wall]]
+//! from = [-8, 2]
+//! to = [-8, 45]
+//! height_m = 12.0
+//! [[doorway]]     # width_m, depth_m, warm_k
+//! at = [-7, 14]
+//! facing_deg = 90.0
+//! [[bench]]       # shelter = true: a bus stop
+//! at = [-5, 18]
+//! facing_deg = 90.0
+//! [[block]]       # a kiosk: size = [length, width, height]
+//! at = [6, 20]
+//! size = [2, 1, 2.4]
+//! [[strip]]       # a road, a path: its ground is warm_k warmer than the rest
+//! from = [4, -20]
+//! to = [4, 60]
+//! width_m = 7.0
+//! warm_k = 0.6
+//! [[manhole]]
+//! at = [3, 11]
+//! warm_k = 5.0
+//! [[steam]]       # height_m
+//! at = [3, 11]
+//! warm_k = 8.0
+//! ```
+
+mod camera;
+mod check;
+mod things;
+
+pub(crate) use camera::{Borders, CameraSpec, Light, MotionSpec, OutputSpec, Overlay};
+pub(crate) use things::{
+    BenchSpec, BlockSpec, CarSpec, Cover, DogSpec, DoorwaySpec, LampSpec, ManholeSpec, MannequinSpec, PersonSpec, Props, SteamSpec,
+    StepSpec, StripSpec, WallSpec,
+};
+
+use crate::error::SimError;
+use patrol_core::Weather;
+use serde::Deserialize;
+
+#[derive(Debug, Clone)]
+pub(crate) struct SceneSpec {
+    pub(crate) duration_s: f64,
+    pub(crate) origin: Origin,
+    pub(crate) weather: Weather,
+    pub(crate) snow: Snow,
+    pub(crate) cameras: Vec<CameraSpec>,
+    pub(crate) people: Vec<PersonSpec>,
+    pub(crate) props: Props,
+}
+
+/// Falling snow.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Snow {
+    /// 0 none to 1 heavy: visibility of about 200 m.
+    pub(crate) rate: f32,
+    /// The ground is covered in time, and its contrast goes.
+    #[serde(default)]
+    pub(crate) settles: bool,
+}
+
+/// The file as written: serde cannot refuse unknown keys in a flattened [`Props`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpecFile {
+    duration_s: f64,
+    #[serde(default)]
+    origin: Origin,
+    weather: Weather,
+    #[serde(default)]
+    snow: Snow,
+    #[serde(default)]
+    camera: Vec<CameraSpec>,
+    #[serde(default)]
+    person: Vec<PersonSpec>,
+    #[serde(default)]
+    dog: Vec<DogSpec>,
+    #[serde(default)]
+    mannequin: Vec<MannequinSpec>,
+    #[serde(default)]
+    car: Vec<CarSpec>,
+    #[serde(default)]
+    lamp: Vec<LampSpec>,
+    #[serde(default)]
+    wall: Vec<WallSpec>,
+    #[serde(default)]
+    doorway: Vec<DoorwaySpec>,
+    #[serde(default)]
+    bench: Vec<BenchSpec>,
+    #[serde(default)]
+    block: Vec<BlockSpec>,
+    #[serde(default)]
+    strip: Vec<StripSpec>,
+    #[serde(default)]
+    manhole: Vec<ManholeSpec>,
+    #[serde(default)]
+    steam: Vec<SteamSpec>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Origin {
+    pub(crate) longitude: f64,
+    pub(crate) latitude: f64,
+}
+
+impl Default for Origin {
+    /// People's Square, Shanghai.
+    fn default() -> Self {
+        Self { longitude: 121.4737, latitude: 31.2304 }
+    }
+}
+
+impl SceneSpec {
+    pub(crate) fn parse(text: &str) -> Result<Self, SimError> {
+        let file: SpecFile = toml::from_str(text).map_err(|error| SimError::Spec(error.to_string()))?;
+        let props = Props {
+            cars: file.car,
+            lamps: file.lamp,
+            walls: file.wall,
+            blocks: file.block,
+            strips: file.strip,
+            manholes: file.manhole,
+            doorways: file.doorway,
+            benches: file.bench,
+            steam: file.steam,
+            mannequins: file.mannequin,
+            dogs: file.dog,
+        };
+        let (duration_s, origin, weather, snow) = (file.duration_s, file.origin, file.weather, file.snow);
+        Self { duration_s, origin, weather, snow, cameras: file.camera, people: file.person, props }.checked()
+    }
+}
+
+#[cfg(test)]
+mod tests;
