@@ -1,4 +1,6 @@
-//! The console over a made-up night, to look at: `cargo run -p patrol-console --example console_fake [PORT]`.
+//! The console over a made-up night, to look at: `cargo run -p patrol-console --example console_fake [PORT] [SPEED]`.
+//!
+//! cam-1 to cam-3 have live pictures (cam-2 stops for 8 s of every 16). With ffmpeg at hand the leads have clips, H.264 and H.265.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a thing to look at, not to run")]
 
@@ -8,7 +10,7 @@ mod fake;
 use fake::FakeOffice;
 use image::codecs::jpeg::JpegEncoder;
 use image::{GrayImage, Luma};
-use patrol_console::{ChangeKind, ConsoleConfig, Office, serve};
+use patrol_console::{ChangeKind, ConsoleConfig, LivePicture, Office, serve};
 use patrol_core::desk::Ring;
 use patrol_core::lead::{Decision, DeliveryState, Lead, LeadState, Review, Ringing};
 use patrol_core::{CameraId, Clock, PictureSize, PixelBox, Posture, ScaledClock, Tier, WallTime};
@@ -53,6 +55,36 @@ fn photograph(office: &FakeOffice, lead: &Lead) {
             pictures.insert(preview.clone(), jpeg(&small));
         }
         pictures.insert(evidence.whole_sha256.clone(), jpeg(&whole));
+    }
+}
+
+/// Six seconds of test picture, as a camera would have sent it; `None` without ffmpeg.
+fn clip(codec: &str) -> Option<Vec<u8>> {
+    let source = "testsrc2=size=640x512:rate=12:duration=6";
+    let asked = ["-loglevel", "error", "-f", "lavfi", "-i", source, "-c:v", codec, "-pix_fmt", "yuv420p", "-preset", "ultrafast"];
+    let to_pipe = ["-movflags", "frag_keyframe+empty_moov", "-f", "mp4", "-"];
+    let made = std::process::Command::new("ffmpeg").args(asked).args(to_pipe).output().ok()?;
+    made.status.success().then_some(made.stdout)
+}
+
+/// Live pictures at 5 a second while somebody looks on, and a fresh look at any time.
+async fn film(office: Arc<FakeOffice>, clock: Arc<dyn Clock>) {
+    let size = PictureSize::new(640, 512);
+    let bbox = PixelBox::new(268.0, 300.0, 112.0, 44.0);
+    for number in 0_u32.. {
+        let shift = 60.0 * (number as f32 / 10.0).sin();
+        let picture = jpeg(&night(size, bbox, number + 3, shift));
+        let captured = clock.now();
+        for (camera, stops) in [("cam-1", false), ("cam-2", true), ("cam-3", false)] {
+            let live = office.live(camera);
+            if live.receiver_count() > 0 && !(stops && number / 40 % 2 == 1) {
+                live.send_replace(Some(LivePicture { jpeg: picture.as_slice().into(), captured }));
+            }
+        }
+        let mut fresh = fake::fresh_look(&picture, captured);
+        fresh.people[0].bbox.x += shift;
+        *office.fresh.lock().unwrap() = Some(Ok(fresh));
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
@@ -145,9 +177,19 @@ async fn main() {
     let speed: f64 = std::env::args().nth(2).and_then(|speed| speed.parse().ok()).unwrap_or(1.0);
     let clock: Arc<dyn Clock> = Arc::new(ScaledClock::new(WallTime::from_unix_secs(1_767_550_361), speed));
     let office = FakeOffice::new(Arc::clone(&clock), leads(clock.now()));
+    for (lead, codec) in [(317, "libx264"), (318, "libx265")] {
+        let Some(bytes) = clip(codec) else { continue };
+        office.pictures.lock().unwrap().insert(fake::sha(lead), bytes);
+        let mut leads = office.leads.lock().unwrap();
+        for with_clip in leads.iter_mut().filter(|other| other.id.0.ends_with(&lead.to_string())) {
+            with_clip.evidence[0].clip_sha256 = Some(fake::sha(lead));
+        }
+    }
     for lead in office.leads() {
         photograph(&office, &lead);
     }
+    *office.look_takes.lock().unwrap() = Duration::from_millis(700);
+    tokio::spawn(film(Arc::clone(&office), Arc::clone(&clock)));
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let config =
         ConsoleConfig { listen: listener.local_addr().unwrap(), site_name: "黄浦区线上巡屏".to_owned(), now: Arc::clone(&clock) };

@@ -1,10 +1,13 @@
 // What the page knows, what it hears, and what the keys do.
 
 import { ask, byId, h, scene, setText } from "./dom.js";
-import { canUndo, pictureShownAt, renderDetail, stepEvidence, tickDetail, togglePreview } from "./detail.js";
+import { openClip } from "./clip.js";
+import { canUndo, pictureShownAt, renderDetail, shownEvidence, stepEvidence, tickDetail, togglePreview } from "./detail.js";
 import { inOrder, renderList, scrollToSelected, steppable, tickList } from "./list.js";
+import { openLive, openLook } from "./seen.js";
 import { renderCameras, renderSuppressed, weatherLine } from "./site.js";
-import { clockTime, decision, language, setLanguage, t, translatePage } from "./words.js";
+import { beep, soundOn } from "./sound.js";
+import { clockTime, decision, language, setLanguage, t, translatePage, wordsOf } from "./words.js";
 
 /** After the page itself moved on to another lead, keys meant for the one before must not decide this one. */
 const SETTLE_MS = 600;
@@ -36,8 +39,8 @@ const page = {
   rings: [],
   connected: "connecting",
   sound: false,
-  picture(sha256, lead) {
-    return `/evidence/${sha256}.jpg?lead=${encodeURIComponent(lead)}&reason=${encodeURIComponent(this.reason)}`;
+  picture(sha256, lead, kind = "jpg") {
+    return `/evidence/${sha256}.${kind}?lead=${encodeURIComponent(lead)}&reason=${encodeURIComponent(this.reason)}`;
   },
 };
 
@@ -106,8 +109,6 @@ function toast(words, kind = "", button = null) {
   toastTimer = setTimeout(() => byId("toast").replaceChildren(), button ? UNDO_MS : TOAST_MS);
 }
 
-const wordsOf = (error) => t(error.message, error.english ?? error.message);
-
 // ---- what is chosen ----
 
 /** `byPage`: the page moved on by itself, so decision keys rest for a moment. */
@@ -165,6 +166,8 @@ async function act(name, value) {
   if (name === "undo-last" && page.lastDecided && performance.now() < page.lastDecided.until) {
     return page.busy ? undefined : send(page.lastDecided.id, "undo", {}, t("已撤销", "undone"));
   }
+  if (lead && name === "clip") return playClip(lead);
+  if (lead && (name === "look" || name === "live")) return see(name, { id: lead.place.camera, name: lead.camera_name, lead: lead.id });
   if (!lead || page.busy) return;
   if (!page.operator) return signIn();
   switch (name) {
@@ -274,6 +277,22 @@ async function addPerson(lead, bbox) {
   }
 }
 
+// ---- seeing more ----
+
+/** A look or a live view of `camera`, `{ id, name, lead }`. */
+function see(how, camera) {
+  if (!page.operator) return signIn();
+  if (how === "look") openLook(camera, page);
+  else openLive(camera, page);
+}
+
+function playClip(lead) {
+  if (!page.operator) return signIn();
+  const shown = shownEvidence();
+  if (!shown?.clip_sha256) return toast(t("这份证据没有录像", "This evidence has no clip"));
+  openClip(lead, shown, page);
+}
+
 // ---- who is on duty ----
 
 function signIn() {
@@ -326,7 +345,7 @@ async function loadSite() {
 
 async function loadCameras() {
   page.cameras = (await ask("/api/v1/cameras")).cameras;
-  renderCameras(byId("view-cameras"), page.cameras);
+  renderCameras(byId("view-cameras"), page.cameras, see);
 }
 
 /** A failed load says so by the lamp; the next one tries again. */
@@ -354,7 +373,7 @@ function connect() {
   stream.addEventListener("ring", (event) => {
     const ring = JSON.parse(event.data);
     if (!ring.lead) page.rings = [...page.rings.filter((other) => other.text !== ring.text), ring].slice(-20);
-    beep(ring.leader);
+    if (page.sound) beep(ring.leader);
     header();
   });
   let due = null;
@@ -373,32 +392,10 @@ function connect() {
   });
 }
 
-// ---- sound ----
-
-let audio = null;
-function beep(leader) {
-  if (!page.sound || !audio) return;
-  const tones = leader ? [880, 660, 880, 660] : [740, 990];
-  tones.forEach((hertz, index) => {
-    const at = audio.currentTime + index * 0.22;
-    const tone = audio.createOscillator();
-    const volume = audio.createGain();
-    tone.frequency.value = hertz;
-    volume.gain.setValueAtTime(0.0001, at);
-    volume.gain.exponentialRampToValueAtTime(0.25, at + 0.02);
-    volume.gain.exponentialRampToValueAtTime(0.0001, at + 0.2);
-    tone.connect(volume).connect(audio.destination);
-    tone.start(at);
-    tone.stop(at + 0.21);
-  });
-}
-
 byId("sound").addEventListener("click", (event) => {
   event.currentTarget.blur();
   page.sound = !page.sound;
-  audio ??= new AudioContext();
-  audio.resume();
-  beep(false);
+  if (page.sound) soundOn();
   header();
 });
 
@@ -435,6 +432,12 @@ function handle(key) {
       return act("rejecting") ?? true;
     case "u":
       return act("undo-last") ?? true;
+    case "l":
+      return act("look") ?? true;
+    case "v":
+      return act("live") ?? true;
+    case "p":
+      return act("clip") ?? true;
     case "m":
       return act("acknowledge") ?? true;
     case "j":
@@ -457,7 +460,7 @@ function show(view) {
   page.view = view;
   for (const tab of document.querySelectorAll("[role=tab]")) tab.setAttribute("aria-selected", String(tab.dataset.view === view));
   for (const name of ["queue", "cameras", "suppressed"]) byId(`view-${name}`).hidden = name !== view;
-  renderCameras(byId("view-cameras"), page.cameras);
+  renderCameras(byId("view-cameras"), page.cameras, see);
   renderSuppressed(byId("view-suppressed"), page.suppressed);
   if (view !== "queue") load(loadCameras, loadSite);
   return true;

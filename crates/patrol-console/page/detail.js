@@ -33,7 +33,7 @@ export function renderDetail(box, lead, page, act) {
     box.replaceChildren(h("p", { class: "empty" }, page.loaded ? t("选择左侧的线索", "Choose a lead on the left") : ""));
     return;
   }
-  const key = `${lead.id} ${language} ${page.operator} ${page.reason} ${lead.evidence.map((evidence) => evidence.whole_sha256 + evidence.crop_sha256).join()}`;
+  const key = `${lead.id} ${language} ${page.operator} ${page.reason} ${lead.evidence.map((evidence) => evidence.whole_sha256 + evidence.crop_sha256 + evidence.clip_sha256).join()}`;
   if (pictures?.key !== key) {
     pictures?.stop();
     pictures = new Pictures(key, lead, page, act);
@@ -255,6 +255,7 @@ class Pictures {
     this.index = this.evidence.length - 1;
     this.timer = null;
     this.node = h("div", { class: "picture-box" });
+    this.tools = h("div", { class: "tools", role: "group", "aria-label": t("再看", "See more") });
     this.show(this.index);
   }
 
@@ -272,7 +273,16 @@ class Pictures {
     this.stop();
     this.index = Math.min(this.evidence.length - 1, Math.max(0, index));
     const shown = this.evidence[this.index];
-    if (!shown) return this.node.replaceChildren(h("p", { class: "empty" }, t("此线索没有图像", "This lead has no pictures")));
+    const tool = (key, name, words) => {
+      const press = (event) => {
+        event.currentTarget.blur();
+        this.act(name);
+      };
+      return h("button", { type: "button", onclick: press }, h("kbd", {}, key), ` ${words}`);
+    };
+    this.tools.replaceChildren(tool("L", "look", t("立即查看", "Look now")), tool("V", "live", t("实时画面", "Live")));
+    if (shown?.clip_sha256) this.tools.append(tool("P", "clip", t("播放录像", "Play clip")));
+    if (!shown) return this.node.replaceChildren(this.tools, h("p", { class: "empty" }, t("此线索没有图像", "This lead has no pictures")));
     if (!this.page.operator) return this.node.replaceChildren(h("p", { class: "empty" }, t("登记后才能查看图像", "Sign in to view pictures")));
     const url = (sha256) => this.page.picture(sha256, this.lead);
     const whole = h("img", { class: "whole", alt: t("全图", "whole picture"), draggable: "false" });
@@ -305,6 +315,7 @@ class Pictures {
       this.show(this.index + by);
     };
     this.node.replaceChildren(
+      this.tools,
       this.stage,
       h("div", { class: "strip" }, crop, this.flipBook(shown, url)),
       h(
@@ -385,5 +396,7 @@ class Pictures {
   }
 }
 
+/** The evidence on the screen. */
+export const shownEvidence = () => pictures?.evidence[pictures.index];
 export const togglePreview = () => pictures?.toggle?.();
 export const stepEvidence = (by) => pictures?.show(pictures.index + by);

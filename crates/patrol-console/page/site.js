@@ -1,57 +1,109 @@
 // The camera table and the list of places that are not announced for now.
 
-import { byId, h, setText } from "./dom.js";
-import { ago, clockTime, condition, decision, modality, ms, outcome, t } from "./words.js";
+import { arrange, byId, h, setText } from "./dom.js";
+import { ago, clockTime, condition, decision, language, modality, ms, outcome, t } from "./words.js";
 
 const seconds = (value) => (value === null ? "—" : `${value.toFixed(value < 10 ? 1 : 0)} s`);
 
-export function renderCameras(box, cameras) {
+/** A camera's clock this far off ours is shown, and this far off is an error: times in evidence come from it. */
+const SKEW_SHOWN_S = 1;
+const SKEW_BAD_S = 5;
+
+/** The table, kept between draws: what an officer points at or presses must not be replaced under the mouse. */
+let table = null;
+
+export function renderCameras(box, cameras, see) {
   const broken = cameras.filter((camera) => camera.promise_broken || camera.condition.state !== "seeing").length;
   setText(byId("cameras-badge"), broken > 0 ? String(broken) : "");
   if (box.hidden) return;
+  if (table?.language !== language) {
+    table = newTable();
+    box.replaceChildren(table.summary, table.node);
+  }
+  const skewed = cameras.filter((camera) => Math.abs(camera.link?.clock_skew_s ?? 0) > SKEW_BAD_S).length;
+  const words = [
+    broken
+      ? t(`${cameras.length} 路中有 ${broken} 路看不见或超出承诺`, `${broken} of ${cameras.length} cannot see or broke their promise`)
+      : t(`${cameras.length} 路全部按承诺看到`, `all ${cameras.length} are seen as promised`),
+  ];
+  if (skewed) words.push(t(`${skewed} 路时钟偏差超过 ${SKEW_BAD_S} 秒`, `${skewed} with a clock more than ${SKEW_BAD_S} s off`));
+  setText(table.summary, words.join(t(";", "; ")));
+  table.summary.className = broken || skewed ? "bad" : "quiet";
+  arrange(table.body, cameras.map((camera) => cameraRow(camera, see)));
+  const known = new Set(cameras.map((camera) => camera.id));
+  for (const id of [...table.rows.keys()]) if (!known.has(id)) table.rows.delete(id);
+}
+
+function newTable() {
   const columns = [
     t("摄像机", "Camera"),
+    t("查看", "See"),
     t("类型", "Kind"),
     t("状态", "Condition"),
+    t("链路", "Link"),
     t("未看见 / 承诺", "Blind / promise"),
     t("未细查", "Unexamined"),
     t("图片", "Pictures"),
     t("结果", "Outcomes"),
     t("最近错误", "Last error"),
   ];
-  box.replaceChildren(
-    h(
-      "p",
-      { class: broken ? "bad" : "quiet" },
-      broken
-        ? t(`${cameras.length} 路中有 ${broken} 路看不见或超出承诺`, `${broken} of ${cameras.length} cannot see or broke their promise`)
-        : t(`${cameras.length} 路全部按承诺看到`, `all ${cameras.length} are seen as promised`),
-    ),
-    h("table", {}, h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, cameras.map(cameraRow))),
-  );
+  const body = h("tbody", {});
+  const head = h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name))));
+  return { language, rows: new Map(), body, summary: h("p", {}), node: h("table", {}, head, body) };
 }
 
-function cameraRow(camera) {
+function newRow(id, see) {
+  const row = { name: null };
+  const button = (how, words) => h("button", { type: "button", onclick: () => see(how, { id, name: row.name, lead: null }) }, words);
+  row.cells = [
+    h("th", { scope: "row" }),
+    h("td", { class: "see" }, button("look", t("立即查看", "Look now")), " ", button("live", t("实时画面", "Live"))),
+    ...["short", "short", "link", "", "number", "number", "small", "small"].map((className) => h("td", { class: className })),
+  ];
+  row.node = h("tr", {}, row.cells);
+  return row;
+}
+
+function cameraRow(camera, see) {
+  if (!table.rows.has(camera.id)) table.rows.set(camera.id, newRow(camera.id, see));
+  const row = table.rows.get(camera.id);
+  row.name = camera.name;
   const limit = camera.look_limit_s || camera.look_every_s;
   const share = camera.blind_s === null ? 1 : limit > 0 ? Math.min(1, camera.blind_s / limit) : 0;
-  const bad = camera.promise_broken || camera.condition.state !== "seeing";
-  return h(
-    "tr",
-    { class: bad ? "broken" : "" },
-    h("th", { scope: "row" }, camera.name, h("small", {}, camera.id)),
-    h("td", {}, modality(camera.modality)),
-    h("td", { class: camera.condition.state === "seeing" ? "good" : "bad" }, condition(camera.condition)),
-    h(
-      "td",
-      {},
-      h("span", { class: `number${camera.promise_broken ? " bad" : ""}` }, `${seconds(camera.blind_s)} / ${seconds(camera.look_every_s)}–${seconds(camera.look_limit_s)}`),
-      h("span", { class: "meter", "data-bad": camera.promise_broken }, h("i", { style: { width: `${share * 100}%` } })),
-    ),
-    h("td", { class: "number" }, seconds(camera.unexamined_s)),
-    h("td", { class: "number" }, String(camera.pictures)),
-    h("td", { class: "small" }, camera.outcomes.map(([name, count]) => `${outcome(name)} ${count}`).join(" · ")),
-    h("td", { class: "small" }, camera.last_error ?? ""),
+  row.node.className = camera.promise_broken || camera.condition.state !== "seeing" ? "broken" : "";
+  const [name, , kind, state, link, blind, unexamined, pictures, outcomes, error] = row.cells;
+  name.replaceChildren(camera.name, h("small", {}, camera.id));
+  setText(kind, modality(camera.modality));
+  setText(state, condition(camera.condition));
+  state.className = `short ${camera.condition.state === "seeing" ? "good" : "bad"}`;
+  link.replaceChildren(...linkLines(camera.link));
+  blind.replaceChildren(
+    h("span", { class: `number${camera.promise_broken ? " bad" : ""}` }, `${seconds(camera.blind_s)} / ${seconds(camera.look_every_s)}–${seconds(camera.look_limit_s)}`),
+    h("span", { class: "meter", "data-bad": camera.promise_broken }, h("i", { style: { width: `${share * 100}%` } })),
   );
+  setText(unexamined, seconds(camera.unexamined_s));
+  setText(pictures, String(camera.pictures));
+  setText(outcomes, camera.outcomes.map(([name, count]) => `${outcome(name)} ${count}`).join(" · "));
+  setText(error, camera.last_error ?? "");
+  return row.node;
+}
+
+function linkLines(link) {
+  if (!link) return [h("span", { class: "quiet" }, t("录像文件", "a file"))];
+  if (!link.transport) return [h("span", { class: "bad" }, t("尚未连通", "never connected"))];
+  const lines = [h("span", {}, [link.transport, link.codec].filter(Boolean).join(" · "))];
+  const skew = link.clock_skew_s;
+  if (skew !== null && Math.abs(skew) > SKEW_SHOWN_S) {
+    const off = `${skew > 0 ? "+" : "−"}${Math.abs(skew).toFixed(1)}`;
+    lines.push(h("small", { class: Math.abs(skew) > SKEW_BAD_S ? "bad" : "" }, t(`摄像机时钟偏差 ${off} 秒`, `camera clock ${off} s`)));
+  }
+  const facts = [];
+  if (link.key_interval_s !== null) facts.push(t(`关键帧 ${seconds(link.key_interval_s)}`, `key frames ${seconds(link.key_interval_s)}`));
+  if (link.sessions > 1) facts.push(t(`重连 ${link.sessions - 1} 次`, `${link.sessions - 1} reconnects`));
+  if (link.lost_packets > 0) facts.push(t(`丢包 ${link.lost_packets}`, `${link.lost_packets} lost`));
+  if (link.clock_steps > 0) facts.push(t(`时钟跳变 ${link.clock_steps} 次`, `${link.clock_steps} clock steps`));
+  if (facts.length > 0) lines.push(h("small", {}, facts.join(" · ")));
+  return lines;
 }
 
 export function renderSuppressed(box, places) {

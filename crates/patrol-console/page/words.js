@@ -21,6 +21,9 @@ export const posture = word({
   unknown: ["姿态不明", "posture unknown"],
 });
 
+/** A refusal in the language of the page. */
+export const wordsOf = (error) => t(error.message, error.english ?? error.message);
+
 export const state = word({
   CANDIDATE: ["观察中", "candidate"],
   EXPIRED: ["已消失", "expired"],

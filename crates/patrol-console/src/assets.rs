@@ -15,12 +15,15 @@ struct Asset {
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
-const ASSETS: [Asset; 9] = [
+const ASSETS: [Asset; 12] = [
     Asset { path: "/", content_type: "text/html; charset=utf-8", text: include_str!("../page/index.html") },
     Asset { path: "/style.css", content_type: "text/css; charset=utf-8", text: include_str!("../page/style.css") },
     Asset { path: "/app.js", content_type: JAVASCRIPT, text: include_str!("../page/app.js") },
     Asset { path: "/list.js", content_type: JAVASCRIPT, text: include_str!("../page/list.js") },
     Asset { path: "/detail.js", content_type: JAVASCRIPT, text: include_str!("../page/detail.js") },
+    Asset { path: "/seen.js", content_type: JAVASCRIPT, text: include_str!("../page/seen.js") },
+    Asset { path: "/clip.js", content_type: JAVASCRIPT, text: include_str!("../page/clip.js") },
+    Asset { path: "/sound.js", content_type: JAVASCRIPT, text: include_str!("../page/sound.js") },
     Asset { path: "/site.js", content_type: JAVASCRIPT, text: include_str!("../page/site.js") },
     Asset { path: "/dom.js", content_type: JAVASCRIPT, text: include_str!("../page/dom.js") },
     Asset { path: "/words.js", content_type: JAVASCRIPT, text: include_str!("../page/words.js") },

@@ -1,9 +1,9 @@
 //! Officers' commands. Each waits until the desk has committed, so that what the page shows as done is done.
 
 use crate::leads::LeadDetail;
+use crate::officer::named;
 use crate::reply::Refusal;
 use crate::server::Console;
-use crate::viewing::{checked_name, operator_cookie};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -155,12 +155,7 @@ pub(crate) async fn new(State(console): State<Arc<Console>>, headers: HeaderMap,
         return Err(Refusal::bad("people-refused", format!("人数应为 1–99,收到 {}", body.people), "people must be 1 to 99"));
     }
     if !console.office.cameras().iter().any(|camera| camera.id == body.camera) {
-        return Err(Refusal::new(
-            StatusCode::NOT_FOUND,
-            "no-such-camera",
-            format!("没有摄像机 {}", body.camera),
-            format!("no camera {}", body.camera),
-        ));
+        return Err(Refusal::no_camera(&body.camera));
     }
     let command = OfficerCommand {
         by: named(&headers, body.by)?,
@@ -214,7 +209,7 @@ async fn answered(console: &Console, command: OfficerCommand) -> Result<(), Refu
 }
 
 /// JSON by its own name only: a form of another page cannot send that type.
-fn parsed<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Refusal> {
+pub(crate) fn parsed<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Refusal> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
     if kind.split(';').next().map(str::trim) != Some("application/json") {
         return Err(Refusal::new(
@@ -225,21 +220,6 @@ fn parsed<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Re
         ));
     }
     serde_json::from_slice(body).map_err(|error| Refusal::bad("bad-body", format!("请求内容无效:{error}"), format!("bad body: {error}")))
-}
-
-/// The officer: from the body, or from the shift's cookie. Where both are given they must agree.
-fn named(headers: &HeaderMap, by: Option<String>) -> Result<String, Refusal> {
-    let cookie = operator_cookie(headers);
-    match (by, cookie) {
-        (Some(by), Some(cookie)) if by.trim() != cookie => Err(Refusal::bad(
-            "name-differs",
-            format!("操作人“{}”与本班登记人“{cookie}”不一致,请重新登记", by.trim()),
-            "the name in the request is not the one on duty, sign in again",
-        )),
-        (Some(by), _) => checked_name(&by),
-        (None, Some(cookie)) => Ok(cookie),
-        (None, None) => Err(Refusal::bad("name-missing", "请先登记姓名或工号", "sign in with a name first")),
-    }
 }
 
 fn checked_reason(reason: &str) -> Result<String, Refusal> {

@@ -9,15 +9,22 @@
 //!                  └──────────── POST /api/v1/leads/{id}/review … ◄────────────┘
 //! ```
 //!
+//! A look now, a live view and a clip are viewings as pictures are: in the log before they are on the screen. A live view takes
+//! its pictures from a slot of one at the pace of the page, and ends at the office as soon as the page is gone.
+//!
 //! Until there are accounts it binds loopback only; a page of another origin or another host name is refused.
 
 mod advice;
 mod assets;
+mod clip;
 mod commands;
 mod guard;
 mod hub;
 mod leads;
+mod live;
+mod look;
 mod office;
+mod officer;
 mod reply;
 mod server;
 mod site;
@@ -26,5 +33,8 @@ mod viewing;
 
 pub use advice::{Advice, advice_for};
 pub use leads::Group;
-pub use office::{Answer, CameraStatus, Change, ChangeKind, Check, Office, SuppressedView, WeatherView};
+pub use office::{
+    Answer, CameraStatus, Change, ChangeKind, Check, FreshLook, LOOK_NOW_MAX, LivePicture, LiveView, Office, SeenPerson, SuppressedView,
+    WeatherView,
+};
 pub use server::{ConsoleConfig, ConsoleError, router, serve};

@@ -1,21 +1,27 @@
 //! What the console asks of the rest.
 
-use patrol_core::camera::CameraId;
+use patrol_core::camera::{CameraId, LinkStatus};
 use patrol_core::desk::{CameraCondition, OfficerCommand, Ring};
-use patrol_core::geometry::PixelBox;
+use patrol_core::geometry::{PictureSize, PixelBox};
 use patrol_core::lead::{Decision, Lead, LeadId};
 use patrol_core::time::WallTime;
-use patrol_core::{Modality, Weather};
+use patrol_core::{Modality, Posture, Weather};
 use serde::Serialize;
 use std::pin::Pin;
-use tokio::sync::broadcast;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{broadcast, watch};
+
+/// A look asked by a person is answered within this time.
+pub const LOOK_NOW_MAX: Duration = Duration::from_secs(2);
 
 /// The answer to a command, given after the desk has committed it; `Err` holds words for the officer.
 pub type Answer = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
 /// The rest of the house as the console sees it.
 ///
-/// All methods but two are called on the runtime's own threads: they copy a snapshot and return within a millisecond or so.
+/// All methods but two are called on the runtime's own threads: they copy a snapshot, or begin what they were asked, and
+/// return within a millisecond or so.
 /// [`Office::evidence`] and [`Office::log_viewing`] may wait for a disk; the console calls them under `spawn_blocking`.
 pub trait Office: Send + Sync + 'static {
     /// All leads that are not forgotten, in any order.
@@ -24,11 +30,17 @@ pub trait Office: Send + Sync + 'static {
     /// Every change from now on. A receiver that falls behind misses changes and is told so by the channel.
     fn changes(&self) -> broadcast::Receiver<Change>;
     fn cameras(&self) -> Vec<CameraStatus>;
-    /// JPEG bytes stored under `sha256` (64 lower-case hexadecimal digits); `None` when there are none, e.g. after 30 days. May block.
+    /// Bytes stored under `sha256` (64 lower-case hexadecimal digits): a JPEG, or the MP4 of a clip; `None` when there are none,
+    /// e.g. after 30 days. May block.
     fn evidence(&self, sha256: &str) -> Result<Option<Vec<u8>>, String>;
     /// Registers that `by` looked at `what` for `reason`; returns once it is on disk. May block.
     fn log_viewing(&self, by: &str, reason: &str, what: &str, lead: Option<&LeadId>) -> Result<(), String>;
     fn command(&self, command: OfficerCommand) -> Answer;
+    /// A fresh look at a camera, asked by a person. Resolves within [`LOOK_NOW_MAX`] or with words why not.
+    fn look_now(&self, camera: &CameraId) -> Pin<Box<dyn Future<Output = Result<FreshLook, String>> + Send>>;
+    /// Opens a live view: pictures at up to 5 a second until the receiver is dropped. `Err`: words for the officer (unknown
+    /// camera, no pictures, too many views).
+    fn live_view(&self, camera: &CameraId) -> Result<LiveView, String>;
     fn suppressed(&self) -> Vec<SuppressedView>;
     fn weather(&self) -> Option<WeatherView>;
     /// Prometheus text; the console appends its own lines.
@@ -72,6 +84,40 @@ pub struct CameraStatus {
     /// Stable outcome name (`patrol_core::Outcome::name`) and count.
     pub outcomes: Vec<(String, u64)>,
     pub last_error: Option<String>,
+    /// `None`: not a live camera.
+    pub link: Option<LinkStatus>,
+}
+
+/// One picture taken after a person asked for it, and what the detectors made of it.
+#[derive(Debug, Clone)]
+pub struct FreshLook {
+    pub jpeg: Arc<[u8]>,
+    pub size: PictureSize,
+    pub captured: WallTime,
+    /// Stable outcome name (`patrol_core::Outcome::name`). Only `examined` says anything about people.
+    pub outcome: String,
+    pub people: Vec<SeenPerson>,
+}
+
+/// A person in a fresh look; the box is in pixels of that picture.
+#[derive(Debug, Clone, Serialize)]
+pub struct SeenPerson {
+    pub bbox: PixelBox,
+    pub posture: Posture,
+    pub confidence: f32,
+    /// For how long it has not moved, seconds; `None` while it moves or is not followed yet.
+    pub still_s: Option<f64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct LivePicture {
+    pub jpeg: Arc<[u8]>,
+    pub captured: WallTime,
+}
+
+/// Newest picture only; a slow page skips. Dropping it ends the view.
+pub struct LiveView {
+    pub pictures: watch::Receiver<Option<LivePicture>>,
 }
 
 /// A place that is suppressed because an officer said it is no person.

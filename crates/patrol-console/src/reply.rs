@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use patrol_core::CameraId;
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
@@ -30,6 +31,10 @@ impl Refusal {
             format!("没有线索 {id}:可能已过保存期,请刷新队列"),
             format!("no lead {id}: it may have been forgotten; reload the queue"),
         )
+    }
+
+    pub(crate) fn no_camera(id: &CameraId) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no-such-camera", format!("没有摄像机 {id}"), format!("no camera {id}"))
     }
 }
 

@@ -1,11 +1,14 @@
 //! The server: what it is made of, where it may listen, how it ends.
 
 use crate::hub::{Hub, pump};
+use crate::live::{Views, live};
+use crate::look::{LOOKS_MAX, look};
 use crate::office::Office;
+use crate::officer::sign_in;
 use crate::reply::Refusal;
 use crate::site::Counters;
 use crate::stream::{STREAMS_MAX, stream};
-use crate::viewing::{Viewings, evidence, sign_in};
+use crate::viewing::{Viewings, evidence};
 use crate::{assets, commands, guard, leads, site};
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
@@ -59,6 +62,9 @@ pub(crate) struct Console {
     pub(crate) viewings: tokio::sync::Mutex<Viewings>,
     pub(crate) counters: Counters,
     pub(crate) streams: Arc<Semaphore>,
+    /// Looks that officers wait for.
+    pub(crate) looks: Semaphore,
+    pub(crate) views: Arc<Views>,
     pub(crate) stop: watch::Receiver<bool>,
     pump: JoinHandle<()>,
 }
@@ -127,6 +133,8 @@ fn routes(config: &ConsoleConfig, office: Arc<dyn Office>, stop: watch::Receiver
         viewings: tokio::sync::Mutex::default(),
         counters: Counters::default(),
         streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+        looks: Semaphore::new(LOOKS_MAX),
+        views: Arc::default(),
         stop,
         pump: tokio::spawn(pump(office.changes(), Arc::clone(&hub), Arc::clone(&config.now))),
         hub,
@@ -143,6 +151,8 @@ fn routes(config: &ConsoleConfig, office: Arc<dyn Office>, stop: watch::Receiver
         .route("/api/v1/leads/{id}/acknowledge", post(commands::acknowledge))
         .route("/api/v1/stream", get(stream))
         .route("/api/v1/cameras", get(site::cameras))
+        .route("/api/v1/cameras/{id}/look", post(look))
+        .route("/api/v1/cameras/{id}/live", get(live))
         .route("/api/v1/site", get(site::site))
         .route("/api/v1/time", get(site::time))
         .route("/api/v1/operator", post(sign_in))

@@ -1,9 +1,9 @@
 //! What the header, the camera tab and the machines that watch over us ask for.
 
 use crate::office::Check;
+use crate::officer::operator_cookie;
 use crate::server::Console;
 use crate::stream::STREAMS_MAX;
-use crate::viewing::operator_cookie;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -23,6 +23,9 @@ pub(crate) struct Counters {
     pub(crate) viewings_logged: AtomicU64,
     pub(crate) viewings_refused: AtomicU64,
     pub(crate) slow_pages: AtomicU64,
+    pub(crate) looks_shown: AtomicU64,
+    pub(crate) looks_refused: AtomicU64,
+    pub(crate) live_pictures: AtomicU64,
 }
 
 /// Scene time, and how many seconds of it pass in a real second: 10 in a demo, 0 for a clock that stands still.
@@ -87,6 +90,9 @@ pub(crate) async fn metrics(State(console): State<Arc<Console>>) -> impl IntoRes
         ("patrol_console_viewings_total{result=\"logged\"}", &counters.viewings_logged),
         ("patrol_console_viewings_total{result=\"refused\"}", &counters.viewings_refused),
         ("patrol_console_slow_pages_total", &counters.slow_pages),
+        ("patrol_console_looks_total{result=\"shown\"}", &counters.looks_shown),
+        ("patrol_console_looks_total{result=\"refused\"}", &counters.looks_refused),
+        ("patrol_console_live_pictures_total", &counters.live_pictures),
     ];
     let mut family = "";
     for (name, count) in counts {
@@ -100,5 +106,6 @@ pub(crate) async fn metrics(State(console): State<Arc<Console>>) -> impl IntoRes
     }
     let pages = STREAMS_MAX - console.streams.available_permits();
     writeln!(text, "# TYPE patrol_console_pages gauge\npatrol_console_pages {pages}").ok();
+    writeln!(text, "# TYPE patrol_console_live_views gauge\npatrol_console_live_views {}", console.views.open()).ok();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

@@ -174,6 +174,10 @@ async fn the_page_reads_scene_time_cameras_and_suppressed_places() {
     let cameras = desk.get("/api/v1/cameras").await.json();
     let broken: Vec<bool> =
         cameras["cameras"].as_array().unwrap().iter().map(|camera| camera["promise_broken"].as_bool().unwrap()).collect();
-    assert_eq!((broken, &cameras["promises_broken"]), (vec![true, true, false, false], &json!(2)));
+    assert_eq!((broken, &cameras["promises_broken"]), (vec![true, true, false, false, false], &json!(2)));
     assert_eq!(cameras["cameras"][0]["condition"], json!({ "state": "cannot-see", "why": "covered" }));
+    let skew: Vec<&Value> = cameras["cameras"].as_array().unwrap().iter().map(|camera| &camera["link"]["clock_skew_s"]).collect();
+    // Lost: no session yet. A file has no link at all.
+    assert_eq!(skew, [&json!(-1.6), &Value::Null, &json!(7.4), &json!(0.2), &Value::Null]);
+    assert_eq!((&cameras["cameras"][2]["link"]["codec"], &cameras["cameras"][4]["link"]), (&json!("H.265"), &Value::Null));
 }

@@ -1,17 +1,20 @@
 //! An office that obeys: leads in memory, a log that can be broken, commands that can be refused.
 
-use patrol_console::{Answer, CameraStatus, Change, ChangeKind, Check, Office, SuppressedView, WeatherView};
-use patrol_core::camera::CameraId;
+use patrol_console::{
+    Answer, CameraStatus, Change, ChangeKind, Check, FreshLook, LivePicture, LiveView, Office, SeenPerson, SuppressedView, WeatherView,
+};
+use patrol_core::camera::{CameraId, LinkStatus};
 use patrol_core::desk::{CameraCondition, OfficerAction, OfficerCommand};
 use patrol_core::lead::{Case, Decision, DeliveryState, HistoryEntry, Lead, LeadId, LeadState, Review, Score, Tier};
 use patrol_core::position::{Crs, Position};
 use patrol_core::sighting::{EvidenceRef, Place};
 use patrol_core::{AlertLevel, Clock, MediaTime, Modality, PictureSize, PixelBox, Posture, WallEstimate, WallTime, Weather};
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 /// One line of the viewing log: by, reason, what, lead.
 pub(crate) type Viewing = (String, String, String, Option<String>);
@@ -26,6 +29,12 @@ pub(crate) struct FakeOffice {
     pub(crate) refusal: Mutex<Option<String>>,
     pub(crate) log_broken: AtomicBool,
     pub(crate) ready: AtomicBool,
+    /// What a look now finds, or the words why not; `None`: it is never answered.
+    pub(crate) fresh: Mutex<Option<Result<FreshLook, String>>>,
+    /// How long a look now takes.
+    pub(crate) look_takes: Mutex<Duration>,
+    /// Where the live pictures of a camera come from. Cameras that are not here have none.
+    pub(crate) live: Mutex<HashMap<CameraId, watch::Sender<Option<LivePicture>>>>,
     changes: broadcast::Sender<Change>,
     last_change: AtomicU64,
 }
@@ -41,6 +50,13 @@ impl FakeOffice {
             refusal: Mutex::default(),
             log_broken: AtomicBool::new(false),
             ready: AtomicBool::new(true),
+            fresh: Mutex::new(Some(Err("摄像机无画面".to_owned()))),
+            look_takes: Mutex::default(),
+            live: ["cam-1", "cam-2", "cam-3"]
+                .map(|id| (CameraId::new(id), watch::channel(None).0))
+                .into_iter()
+                .collect::<HashMap<_, _>>()
+                .into(),
             changes: broadcast::channel(4096).0,
             last_change: AtomicU64::new(0),
         })
@@ -58,6 +74,11 @@ impl FakeOffice {
         leads.push(lead.clone());
         drop(leads);
         self.tell(ChangeKind::Lead(Box::new(lead)));
+    }
+
+    /// Where the live pictures of a camera are sent from; its receivers are the open views.
+    pub(crate) fn live(&self, camera: &str) -> watch::Sender<Option<LivePicture>> {
+        self.live.lock().unwrap()[&CameraId::new(camera)].clone()
     }
 
     fn obey(&self, command: &OfficerCommand) -> Result<(), String> {
@@ -119,11 +140,20 @@ impl Office for FakeOffice {
         self.changes.subscribe()
     }
     fn cameras(&self) -> Vec<CameraStatus> {
+        let covered = CameraCondition::CannotSee { why: "covered".to_owned() };
         vec![
-            camera("cam-1", "人民路地下通道1号口热像", Modality::Thermal, CameraCondition::Seeing, Some(6.2)),
-            camera("cam-2", "外滩桥洞东侧", Modality::Visible, CameraCondition::CannotSee { why: "covered".to_owned() }, Some(412.0)),
-            camera("cam-3", "河南路公交站", Modality::Visible, CameraCondition::Seeing, Some(3.9)),
-            camera("cam-4", "烂尾楼北门", Modality::Thermal, CameraCondition::Lost, None),
+            camera(
+                "cam-1",
+                "人民路地下通道1号口热像",
+                Modality::Thermal,
+                CameraCondition::Seeing,
+                Some(6.2),
+                Some(link("TCP", "H.265", 7.4)),
+            ),
+            camera("cam-2", "外滩桥洞东侧", Modality::Visible, covered, Some(412.0), Some(link("UDP", "H.264", -1.6))),
+            camera("cam-3", "河南路公交站", Modality::Visible, CameraCondition::Seeing, Some(3.9), Some(link("TCP", "H.264", 0.2))),
+            camera("cam-4", "烂尾楼北门", Modality::Thermal, CameraCondition::Lost, None, Some(LinkStatus::default())),
+            camera("cam-5", "福州路口录像", Modality::Visible, CameraCondition::Seeing, Some(1.1), None),
         ]
     }
     fn evidence(&self, sha256: &str) -> Result<Option<Vec<u8>>, String> {
@@ -140,6 +170,25 @@ impl Office for FakeOffice {
         let answer = self.obey(&command);
         self.commands.lock().unwrap().push(command);
         Box::pin(std::future::ready(answer))
+    }
+    fn look_now(&self, camera: &CameraId) -> Pin<Box<dyn Future<Output = Result<FreshLook, String>> + Send>> {
+        let fresh = if self.live.lock().unwrap().contains_key(camera) {
+            self.fresh.lock().unwrap().clone()
+        } else {
+            Some(Err("无画面".to_owned()))
+        };
+        let takes = *self.look_takes.lock().unwrap();
+        Box::pin(async move {
+            tokio::time::sleep(takes).await;
+            match fresh {
+                Some(fresh) => fresh,
+                None => std::future::pending().await,
+            }
+        })
+    }
+    fn live_view(&self, camera: &CameraId) -> Result<LiveView, String> {
+        let live = self.live.lock().unwrap();
+        Ok(LiveView { pictures: live.get(camera).ok_or("无画面")?.subscribe() })
     }
     fn suppressed(&self) -> Vec<SuppressedView> {
         vec![SuppressedView {
@@ -166,7 +215,44 @@ impl Office for FakeOffice {
     }
 }
 
-fn camera(id: &str, name: &str, modality: Modality, condition: CameraCondition, blind_s: Option<f64>) -> CameraStatus {
+fn link(transport: &str, codec: &str, skew_s: f64) -> LinkStatus {
+    LinkStatus {
+        transport: transport.to_owned(),
+        codec: codec.to_owned(),
+        sessions: 3,
+        lost_packets: 12,
+        key_interval_s: Some(2.0),
+        clock_skew_s: Some(skew_s),
+        clock_steps: 0,
+        ring_bytes: 5_100_000,
+        ring_s: 19.6,
+    }
+}
+
+/// One person, lying in the box of [`lead`].
+pub(crate) fn fresh_look(jpeg: &[u8], captured: WallTime) -> FreshLook {
+    FreshLook {
+        jpeg: jpeg.into(),
+        size: PictureSize::new(640, 512),
+        captured,
+        outcome: "examined".to_owned(),
+        people: vec![SeenPerson {
+            bbox: PixelBox::new(268.0, 300.0, 112.0, 44.0),
+            posture: Posture::Lying,
+            confidence: 0.74,
+            still_s: Some(1394.0),
+        }],
+    }
+}
+
+fn camera(
+    id: &str,
+    name: &str,
+    modality: Modality,
+    condition: CameraCondition,
+    blind_s: Option<f64>,
+    link: Option<LinkStatus>,
+) -> CameraStatus {
     let seeing = condition == CameraCondition::Seeing;
     CameraStatus {
         id: CameraId::new(id),
@@ -181,6 +267,7 @@ fn camera(id: &str, name: &str, modality: Modality, condition: CameraCondition, 
         pictures: 5120,
         outcomes: vec![("examined".to_owned(), 812), ("unchanged".to_owned(), 4301), ("stale".to_owned(), 7)],
         last_error: (!seeing).then(|| "RTSP 连接被拒绝(第 14 次重试)".to_owned()),
+        link,
     }
 }
 
@@ -247,6 +334,7 @@ pub(crate) fn lead(number: u32, tier: Tier, score: f32, confidence: f32, now: Wa
             model_sha256: String::new(),
             whole_sha256: sha(number * 100),
             crop_sha256: sha(number * 100 + 1),
+            clip_sha256: None,
             preview_sha256: (2..14).map(|n| sha(number * 100 + n)).collect(),
         }],
         review: None,

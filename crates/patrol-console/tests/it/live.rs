@@ -15,13 +15,13 @@ use tower::ServiceExt;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Served {
-    address: std::net::SocketAddr,
-    stop: watch::Sender<bool>,
+pub(crate) struct Served {
+    pub(crate) address: std::net::SocketAddr,
+    pub(crate) stop: watch::Sender<bool>,
     server: JoinHandle<Result<(), ConsoleError>>,
 }
 
-async fn served(desk: &Desk) -> Served {
+pub(crate) async fn served(desk: &Desk) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let config = ConsoleConfig { listen: address, site_name: String::new(), now: desk.clock.clone() };

@@ -5,6 +5,7 @@
 mod decide;
 mod fake;
 mod live;
+mod look;
 mod trust;
 mod viewing;
 

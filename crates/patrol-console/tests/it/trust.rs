@@ -67,7 +67,20 @@ async fn the_page_loads_nothing_from_elsewhere_and_is_not_sent_twice() {
     assert_eq!((page.status, page.header("content-type")), (StatusCode::OK, "text/html; charset=utf-8"));
     assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
     assert_eq!(page.header("x-content-type-options"), "nosniff");
-    for path in ["/", "/app.js", "/list.js", "/detail.js", "/site.js", "/words.js", "/dom.js", "/style.css", "/icon.svg"] {
+    for path in [
+        "/",
+        "/app.js",
+        "/list.js",
+        "/detail.js",
+        "/seen.js",
+        "/clip.js",
+        "/sound.js",
+        "/site.js",
+        "/words.js",
+        "/dom.js",
+        "/style.css",
+        "/icon.svg",
+    ] {
         let answer = desk.get(path).await;
         let text = String::from_utf8(answer.body.clone()).unwrap().replace("http://www.w3.org/2000/svg", "");
         assert!(!text.contains("http://") && !text.contains("https://") && !text.contains("innerHTML"), "{path}");
