@@ -58,6 +58,25 @@ pub enum CameraCondition {
     },
 }
 
+impl CameraCondition {
+    /// Why a camera cannot be relied upon, in an officer's words; empty while it sees.
+    pub fn in_words(&self) -> &str {
+        match self {
+            Self::Seeing => "",
+            Self::Lost => "无画面",
+            Self::CannotSee { why } => match why.as_str() {
+                "stalled" => "画面停止",
+                "undecodable" => "画面无法解码",
+                "unusable-dark" => "画面全黑",
+                "unusable-covered" => "被遮挡",
+                "unusable-blurred" => "画面模糊",
+                "unusable-frozen" => "画面冻结",
+                other => other,
+            },
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CameraReport {
     pub camera: CameraId,

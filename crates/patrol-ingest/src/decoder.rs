@@ -7,6 +7,7 @@
 //! a broken stream cannot hang anything, and the work is counted where it is asked for.
 
 use crate::codecs::codec_of;
+use crate::concealed;
 use crate::error::IngestError;
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -86,6 +87,7 @@ impl Decoder {
     /// has a decoder hold back as many as could be (16 at the sizes of street cameras: seconds); this one waits only for as many
     /// as it has seen reordered, and loses one or two pictures each time it learns that there are more.
     pub(crate) fn live(caps: &gst::CapsRef, threads: u32) -> Result<Self, IngestError> {
+        concealed::listen();
         let decoder = Self::new(caps, threads)?;
         for element in decoder.elements.iter().filter(|element| element.has_property("std-compliance")) {
             element.set_property_from_str("std-compliance", "normal");

@@ -3,10 +3,12 @@
 //! In reading order: [`open`] chooses the feed; `video` runs `demux` (bytes to access units) and `decoder` (access units to planes,
 //! on the caller's thread) and keeps in `units` the account of which unit gave no picture; `timeline` turns container timestamps
 //! into media time that strictly increases; `stills` and `folder` read picture files. [`RtspCamera`] gives the feeds of a network camera:
-//! `rtsp` has its sessions, `ring` the encoded seconds they leave, `nal` what must be known of their bits, `clip` cuts MP4 from a ring.
+//! `rtsp` has its sessions, `ring` the encoded seconds they leave, `nal` what must be known of their bits, `concealed` what the
+//! decoder made up, `clip` cuts MP4 from a ring.
 
 mod clip;
 mod codecs;
+mod concealed;
 mod decoder;
 mod demux;
 mod error;

@@ -82,6 +82,27 @@ impl BoxFilter {
         }
     }
 
+    /// The camera moved: the box is now `bbox`, and a small step is what `step` (a Jacobian, row by row) makes of it.
+    ///
+    /// The axes stay uncoupled: a turn mixes their variances, and the covariances between them, small for what is as uncertain across as down,
+    /// are left out.
+    pub(crate) fn carry(&mut self, bbox: &PixelBox, step: [[f32; 2]; 2]) {
+        let centre = bbox.centre();
+        let [[a, b], [c, d]] = step;
+        let (x, y) = (self.x, self.y);
+        let axis = |at: f32, [p, q]: [f32; 2]| Axis {
+            at,
+            speed: p * x.speed + q * y.speed,
+            var_at: p * p * x.var_at + q * q * y.var_at,
+            cov: p * p * x.cov + q * q * y.cov,
+            var_speed: p * p * x.var_speed + q * q * y.var_speed,
+        };
+        (self.x, self.y) = (axis(centre.x, [a, b]), axis(centre.y, [c, d]));
+        let (w, h) = (self.w.variance, self.h.variance);
+        self.w = Extent { value: bbox.w.max(SIDE_MIN_PX), variance: a * a * w + b * b * h };
+        self.h = Extent { value: bbox.h.max(SIDE_MIN_PX), variance: c * c * w + d * d * h };
+    }
+
     /// Forgets the speed and stands at `bbox`.
     pub(crate) fn stop_at(&mut self, bbox: &PixelBox, px_per_m: f32) {
         *self = Self::new(bbox, px_per_m);

@@ -4,7 +4,7 @@ use crate::filter::BoxFilter;
 use crate::stillness::Stillness;
 use crate::tracker::SET_OFF_STILL_MAX_S;
 use patrol_core::view::UPRIGHT_HEIGHT_M;
-use patrol_core::{Detection, MediaTime, PictureSize, PixelBox, Track, TrackId, TrackStage};
+use patrol_core::{Detection, MediaTime, PictureSize, PictureTransform, PixelBox, Track, TrackId, TrackStage};
 use std::time::Duration;
 
 /// Confirmed by so many hits in the last [`CONFIRM_WINDOW`] looks: a false alarm seldom comes three times to one place.
@@ -19,6 +19,8 @@ const WALK_OUT_M_S: f32 = 0.3;
 const SURPRISE_IOU: f32 = 0.8;
 /// Less of the box than this inside the picture is outside.
 const OUTSIDE_PART: f32 = 0.5;
+/// Nothing comes so much nearer or farther between two looks that it is still the same place.
+const CARRIED_SCALE_MAX: f32 = 4.0;
 /// How long after his last look a walker may have crossed the edge, seconds.
 const WALK_OUT_AHEAD_S: f32 = 0.6;
 
@@ -35,11 +37,13 @@ pub(crate) struct Live {
     pub(crate) missed: u32,
     /// Seconds since it was last matched, as of the look that is being made.
     pub(crate) unseen_s: f32,
-    /// Smoothed box and velocity (px/s) when it was last matched.
+    /// Smoothed box when it was last matched, at its place in the picture of now.
     pub(crate) last_box: PixelBox,
-    last_velocity: (f32, f32),
     /// Seconds between the two looks in which it was last matched, or 0.
     last_step_s: f32,
+    /// The same box, and its velocity (px/s), in the picture in which it was matched.
+    seen_box: PixelBox,
+    seen_velocity: (f32, f32),
     /// Since when it has lain inside another track.
     pub(crate) inside_since: Option<MediaTime>,
 }
@@ -76,8 +80,9 @@ impl Live {
             missed: 0,
             unseen_s: 0.0,
             last_box: filter.bbox(),
-            last_velocity: (0.0, 0.0),
             last_step_s: 0.0,
+            seen_box: filter.bbox(),
+            seen_velocity: (0.0, 0.0),
             inside_since: None,
         }
     }
@@ -110,7 +115,30 @@ impl Live {
         self.stop();
         self.stillness.restart();
         self.track.still_since = None;
-        self.last_velocity = (0.0, 0.0);
+        self.seen_velocity = (0.0, 0.0);
+    }
+
+    /// The camera moved: all that is remembered of places is carried over into its picture of now. `false`: they have no place in it.
+    pub(crate) fn carry(&mut self, now_from_before: &PictureTransform) -> bool {
+        let expected = self.filter.bbox();
+        let carried = now_from_before.bbox(&expected).zip(now_from_before.bbox(&self.last_box));
+        let (Some((bbox, last_box)), Some(step)) = (carried, now_from_before.step(expected.centre())) else { return false };
+        let (Some(entered_at), Some(scale)) = (now_from_before.point(self.track.entered_at), now_from_before.scale(expected.centre()))
+        else {
+            return false;
+        };
+        let sound = bbox.is_finite() && last_box.is_finite() && (1.0 / CARRIED_SCALE_MAX..=CARRIED_SCALE_MAX).contains(&scale);
+        if !sound {
+            return false;
+        }
+        self.filter.carry(&bbox, step);
+        self.last_box = last_box;
+        // A bin or rest of a place beyond the horizon is nearer to none than to where it was; it stays behind and does not agree any more.
+        self.stillness.carry(|place| now_from_before.bbox(place).unwrap_or(*place));
+        self.px_per_m *= scale;
+        self.track.entered_at = entered_at;
+        self.show();
+        true
     }
 
     pub(crate) fn hit(&mut self, at: MediaTime, detection: &Detection, known_px_per_m: Option<f32>, confirm_hits: u32) {
@@ -126,7 +154,8 @@ impl Live {
         self.missed = 0;
         self.last_step_s = at.seconds_since(self.track.last_seen) as f32;
         self.last_box = bbox;
-        self.last_velocity = self.filter.velocity();
+        self.seen_box = bbox;
+        self.seen_velocity = self.filter.velocity();
         let track = &mut self.track;
         track.looks += 1;
         track.hits += 1;
@@ -144,11 +173,12 @@ impl Live {
         self.show();
     }
 
-    pub(crate) fn miss(&mut self) {
+    /// It was not matched in a look at a picture of `size`. A place that is out of view was not looked at.
+    pub(crate) fn miss(&mut self, size: PictureSize) {
         self.window <<= 1;
         self.missed += 1;
-        self.track.looks += 1;
-        if self.missed == 1 && self.still_before_lost().as_secs_f64() < SET_OFF_STILL_MAX_S {
+        self.track.looks += u32::from(!self.is_out_of_view(size));
+        if self.missed == 1 && !self.is_out_of_view(size) && self.still_before_lost().as_secs_f64() < SET_OFF_STILL_MAX_S {
             self.stillness.vanish(self.track.last_seen, self.px_per_m);
             self.track.still_since = self.stillness.since();
         }
@@ -182,16 +212,23 @@ impl Live {
         self.walked_out(size) && bbox.clipped(size).area() < OUTSIDE_PART * bbox.area()
     }
 
-    /// Whether it last moved towards the picture's edge and was about to cross it.
+    /// Whether the camera has turned or flown away from where it was last seen: most of that place is outside the picture, and it was not
+    /// when it was seen there.
+    pub(crate) fn is_out_of_view(&self, size: PictureSize) -> bool {
+        let inside = |bbox: &PixelBox| bbox.clipped(size).area() / bbox.area().max(f32::MIN_POSITIVE);
+        self.last_box != self.seen_box && inside(&self.last_box) < OUTSIDE_PART && inside(&self.last_box) < inside(&self.seen_box)
+    }
+
+    /// Whether it last moved, by itself, towards the picture's edge and was about to cross it. False if the camera would have lost it anyway.
     pub(crate) fn walked_out(&self, size: PictureSize) -> bool {
-        if self.is_still() {
+        if self.is_still() || self.is_out_of_view(size) {
             return false;
         }
-        let (vx, vy) = self.last_velocity;
+        let (vx, vy) = self.seen_velocity;
         let ahead = self.last_step_s.clamp(0.1, WALK_OUT_AHEAD_S);
         let (w, h) = (size.width as f32, size.height as f32);
         let walking = WALK_OUT_M_S * self.px_per_m;
-        let b = &self.last_box;
+        let b = &self.seen_box;
         let crosses = |out_speed: f32, room: f32, side: f32| out_speed >= walking && room - out_speed * ahead <= EDGE_PART * side;
         crosses(-vx, b.x, w) || crosses(vx, w - b.right(), w) || crosses(-vy, b.y, h) || crosses(vy, h - b.bottom(), h)
     }

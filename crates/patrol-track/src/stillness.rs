@@ -69,6 +69,19 @@ impl Stillness {
         *self = Self::new();
     }
 
+    /// The camera moved: every place of before is another place of its picture now.
+    pub(crate) fn carry(&mut self, carried: impl Fn(&PixelBox) -> PixelBox) {
+        for bin in &mut self.bins[..self.len] {
+            bin.bbox = carried(&bin.bbox);
+        }
+        if let Some(rest) = &mut self.rest {
+            rest.bbox = carried(&rest.bbox);
+        }
+        if let Some((rest, _)) = &mut self.left {
+            rest.bbox = carried(&rest.bbox);
+        }
+    }
+
     pub(crate) fn since(&self) -> Option<MediaTime> {
         self.rest.map(|rest| rest.since)
     }

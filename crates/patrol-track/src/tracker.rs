@@ -6,7 +6,7 @@
 use crate::assignment::Solver;
 use crate::association::{UNPAIRED_COST, cost, part_inside, setting_off_cost, unsure_cost};
 use crate::live::Live;
-use patrol_core::{Detection, MediaTime, PictureSize, PixelBox, Track, TrackId, TrackStage};
+use patrol_core::{Detection, MediaTime, PictureSize, PictureTransform, PixelBox, Track, TrackId, TrackStage};
 use std::time::Duration;
 
 /// What a tracker may be told; the rest are constants of nature or of geometry and stand where they are used.
@@ -28,6 +28,9 @@ pub struct TrackerConfig {
     pub keep_still_factor: f32,
     /// A track that was still is kept at least so many looks, however rare they are.
     pub keep_still_looks: u32,
+    /// How long a track is kept, at most, whose place the camera has left: it is found again when the camera comes back. As long as small errors of
+    /// the camera's motion do not add up to a person's width.
+    pub keep_out_of_view: Duration,
     /// A tentative track with more than this part inside a confirmed one is not confirmed: one person flickering in two boxes.
     pub inside_part: f32,
 }
@@ -43,6 +46,7 @@ impl Default for TrackerConfig {
             keep_still: Duration::from_mins(1),
             keep_still_factor: 3.0,
             keep_still_looks: 3,
+            keep_out_of_view: Duration::from_secs(10),
             inside_part: 0.8,
         }
     }
@@ -52,8 +56,11 @@ impl Default for TrackerConfig {
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndedTrack {
     pub track: Track,
-    /// It last moved towards the picture's edge and was about to cross it. False also when its speed was not known.
+    /// It last moved, by itself, towards the picture's edge and was about to cross it. False also when its speed was not known, or the camera
+    /// turned away.
     pub walked_out: bool,
+    /// The camera turned or flew away from where it was last seen: nothing is known of it since, least of all that it has left.
+    pub out_of_view: bool,
     /// It was one person's second box; this is the track that goes on.
     pub merged_into: Option<TrackId>,
 }
@@ -84,6 +91,8 @@ pub struct Tracker {
     live: Vec<Live>,
     shown: Vec<Track>,
     ended: Vec<EndedTrack>,
+    /// Tracks that the camera's motion left without a place since the last update.
+    placeless: Vec<EndedTrack>,
     scratch: Scratch,
 }
 
@@ -110,6 +119,7 @@ impl Tracker {
             live: Vec::new(),
             shown: Vec::new(),
             ended: Vec::new(),
+            placeless: Vec::new(),
             scratch: Scratch::default(),
         }
     }
@@ -132,6 +142,27 @@ impl Tracker {
         }
     }
 
+    /// The camera moved between the last look and the next: carries every track's place, speed, rest and way over into the picture of now, so
+    /// that all of them are measured in the scene. To be called before [`Self::update`] with that picture.
+    pub fn carry(&mut self, now_from_before: &PictureTransform) {
+        let Self { live, placeless, .. } = self;
+        live.retain_mut(|live| {
+            let kept = live.carry(now_from_before);
+            if !kept {
+                lay_down(live, placeless);
+            }
+            kept
+        });
+    }
+
+    /// The camera moved and nobody knows how: no place means anything any more. All tracks end with the next update as out of view.
+    pub fn lose_places(&mut self) {
+        let Self { live, placeless, .. } = self;
+        for live in live.drain(..) {
+            lay_down(&live, placeless);
+        }
+    }
+
     /// One look at `at`. Gives all live tracks after it, ordered by id.
     ///
     /// `pixels_per_metre` gives the scale at a box when the camera's view is known; otherwise the long side of a box is taken for 1.7 m.
@@ -145,6 +176,7 @@ impl Tracker {
         pixels_per_metre: &dyn Fn(&PixelBox) -> Option<f32>,
     ) -> &[Track] {
         self.ended.clear();
+        self.ended.append(&mut self.placeless);
         let (dt, place_only) = self.pass_time(at);
         self.sort_by_score(size, detections);
         self.scratch.pair.clear();
@@ -154,7 +186,7 @@ impl Tracker {
             self.pair_setting_off(at, detections, dt);
         }
         self.pair_unsure(detections);
-        self.settle(at, detections, pixels_per_metre);
+        self.settle(at, size, detections, pixels_per_metre);
         self.begin(at, detections, pixels_per_metre);
         self.watch_second_boxes(at);
         self.retire(at, size);
@@ -235,14 +267,14 @@ impl Tracker {
         scratch.pair_rows(false, |row, column| unsure_cost(&live[row], &detections[column]));
     }
 
-    fn settle(&mut self, at: MediaTime, detections: &[Detection], pixels_per_metre: &dyn Fn(&PixelBox) -> Option<f32>) {
+    fn settle(&mut self, at: MediaTime, size: PictureSize, detections: &[Detection], pixels_per_metre: &dyn Fn(&PixelBox) -> Option<f32>) {
         for (live, pair) in self.live.iter_mut().zip(&self.scratch.pair) {
             match pair {
                 Some(index) => {
                     let detection = &detections[*index];
                     live.hit(at, detection, pixels_per_metre(&detection.bbox), self.config.confirm_hits);
                 }
-                None => live.miss(),
+                None => live.miss(size),
             }
         }
     }
@@ -283,7 +315,7 @@ impl Tracker {
             let second_box = !inner.is_tentative() && flickers && inner.still_s(at) < OWN_PLACE_S && at.since(since) >= SECOND_BOX_AFTER;
             if second_box {
                 let ended = self.live.remove(index);
-                self.ended.push(EndedTrack { track: ended.track, walked_out: false, merged_into: Some(outer_id) });
+                self.ended.push(EndedTrack { track: ended.track, walked_out: false, out_of_view: false, merged_into: Some(outer_id) });
             } else {
                 self.live[index].inside_since = Some(since);
                 index += 1;
@@ -308,17 +340,27 @@ impl Tracker {
                 return !live.is_false_alarm();
             }
             let unseen = at.since(live.track.last_seen);
-            let keep = if live.is_still() {
+            let out_of_view = live.is_out_of_view(size);
+            let keep = if out_of_view && unseen > config.keep_out_of_view {
+                false
+            } else if live.is_still() {
                 let still = live.still_before_lost().mul_f32(config.keep_still_factor);
                 unseen <= still.max(config.keep_moving).min(config.keep_still) || live.missed < config.keep_still_looks
             } else {
                 unseen <= config.keep_moving && !live.is_outside(size)
             };
             if !keep {
-                ended.push(EndedTrack { track: live.track.clone(), walked_out: live.walked_out(size), merged_into: None });
+                ended.push(EndedTrack { track: live.track.clone(), walked_out: live.walked_out(size), out_of_view, merged_into: None });
             }
             keep
         });
+    }
+}
+
+/// Ends a track whose place is not known any more; tentative ones end without a word.
+fn lay_down(live: &Live, placeless: &mut Vec<EndedTrack>) {
+    if !live.is_tentative() {
+        placeless.push(EndedTrack { track: live.track.clone(), walked_out: false, out_of_view: true, merged_into: None });
     }
 }
 

@@ -23,4 +23,6 @@ pub enum VisionError {
     Inference { model: String, problem: String },
     #[error("a JPEG of {width}×{height} pixels cannot be made: {problem}")]
     Jpeg { width: u32, height: u32, problem: String },
+    #[error("a picture of intensities cannot be made: {problem}")]
+    Picture { problem: patrol_core::picture::PictureError },
 }

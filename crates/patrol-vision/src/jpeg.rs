@@ -30,8 +30,13 @@ pub fn whole(picture: &Picture, mark: Option<&PixelBox>, max_width: u32, quality
 /// `bbox` with `margin` of its longer side around it (at least 24 px), in the picture's own pixels.
 pub fn crop(picture: &Picture, bbox: &PixelBox, margin: f32, quality: u8) -> Result<Vec<u8>, VisionError> {
     let margin = (bbox.w.max(bbox.h) * margin).max(CROP_MARGIN_MIN);
-    let grown = bbox.grown(margin).clipped(picture.size());
-    let region = PixelBox::from_corners(grown.x.floor(), grown.y.floor(), grown.right().ceil(), grown.bottom().ceil());
+    region(picture, &bbox.grown(margin), quality)
+}
+
+/// Exactly `bbox`, as far as it lies inside of the picture, at its own size.
+pub fn region(picture: &Picture, bbox: &PixelBox, quality: u8) -> Result<Vec<u8>, VisionError> {
+    let inside = bbox.clipped(picture.size());
+    let region = PixelBox::from_corners(inside.x.floor(), inside.y.floor(), inside.right().ceil(), inside.bottom().ceil());
     let (width, height) = (region.w as u32, region.h as u32);
     if !region.is_finite() || width == 0 || height == 0 {
         return Err(VisionError::Jpeg { width, height, problem: format!("the box {bbox:?} lies outside of the picture; give one inside") });

@@ -3,7 +3,8 @@
 //! In reading order: [`detector`] is the face that the pipeline talks to; [`card`] describes a model, [`runtime`] loads
 //! ONNX Runtime, [`onnx`] runs a model, with [`prepare`] making its input in one pass and [`layout`] reading its output;
 //! [`hot_spot`] finds warm bodies in thermal pictures without a model; [`combine`](combine()) puts both together;
-//! [`usability`] refuses pictures in which nobody could be seen; [`jpeg`] makes evidence.
+//! [`thermal`] reads intensity from thermal video, whatever its palette, polarity and overlays;
+//! [`usability`] refuses pictures in which nobody could be seen; [`motion`] says how the camera itself has moved; [`jpeg`] makes evidence.
 
 pub mod card;
 mod combine;
@@ -13,10 +14,12 @@ pub mod hot_spot;
 pub mod jpeg;
 pub mod layout;
 pub mod luma;
+pub mod motion;
 pub mod onnx;
 pub mod prepare;
 mod resample;
 pub mod runtime;
+pub mod thermal;
 pub mod usability;
 
 pub use card::ModelCard;
@@ -24,6 +27,8 @@ pub use combine::combine;
 pub use detector::{DetectContext, Detector, Device};
 pub use error::VisionError;
 pub use hot_spot::{HotSpot, HotSpotConfig};
+pub use motion::{CameraMotion, Motion, MotionKind};
 pub use onnx::OnnxDetector;
 pub use runtime::OnnxRuntime;
+pub use thermal::{ThermalConfig, ThermalNormaliser, ThermalReading};
 pub use usability::UsabilityGuard;

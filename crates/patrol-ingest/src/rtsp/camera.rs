@@ -123,7 +123,6 @@ impl RtspCamera {
     /// A camera that is not connected yet. Refuses a bad URL.
     pub fn new(net: &Arc<RtspNet>, options: RtspOptions) -> Result<Arc<Self>, IngestError> {
         let url = address::parse(&options.url)?;
-        gstreamer::init().map_err(|error| IngestError::Gstreamer { what: format!("did not start: {error}") })?;
         let secrets = options.credentials.iter().map(|credentials| credentials.password.reveal().to_owned()).collect();
         let teller = Teller { url: address::shown(&url), secrets, has_credentials: options.credentials.is_some() };
         let state = State { ring: Ring::new(&net.budget.total), link: LinkStatus::default(), session: 0, ended: None };

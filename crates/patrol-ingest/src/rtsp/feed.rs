@@ -2,6 +2,7 @@
 
 use super::camera::{Found, RtspCamera, WallNow};
 use super::gate::{Gate, Passage};
+use crate::concealed;
 use crate::decoder::{Decoded, Decoder};
 use crate::error::IngestError;
 use crate::ring::{Entry, Next, Stretch, Unit};
@@ -21,6 +22,7 @@ const PATIENCE: Duration = Duration::from_millis(250);
 const IN_DECODER_MAX: usize = 96;
 /// Advance of media time where two pictures claim the same time.
 const LEAST_STEP_NS: i64 = 1_000_000;
+const CONCEALED: &str = "parts of a picture could not be decoded";
 const NO_PICTURE: &str = "the decoder gave no picture for this access unit";
 
 /// One session with a camera. Decodes on the thread that calls [`Feed::next`]; dropping it ends the session.
@@ -31,6 +33,10 @@ pub struct RtspFeed {
     gate: Gate,
     decoder: Option<(Decoder, gst::Caps)>,
     units: PendingUnits,
+    /// Presentation time of the unit whose picture the decoder made up in part; after it the gate is closed.
+    concealed: Option<i64>,
+    /// The stream sends no key frames and is decoded all the same.
+    keyless: bool,
     /// Whose clock a unit in the decoder goes by, in decoding order.
     in_decoder: VecDeque<(i64, Arc<Stretch>)>,
     ready: VecDeque<FeedEvent>,
@@ -82,6 +88,8 @@ impl RtspFeed {
             gate: Gate::default(),
             decoder: None,
             units: PendingUnits::default(),
+            concealed: None,
+            keyless: false,
             in_decoder: VecDeque::new(),
             ready: VecDeque::new(),
             failure: None,
@@ -100,6 +108,7 @@ impl RtspFeed {
                 self.drain();
                 let caps = caps_of(&unit.stretch);
                 self.decoder = Some((Decoder::live(&caps, self.camera.options.decoder_threads)?, caps));
+                (self.keyless, self.concealed) = (bare, None);
                 self.decode(unit, bare);
             }
             Passage::Undecodable(why) => {
@@ -132,7 +141,14 @@ impl RtspFeed {
         while self.in_decoder.len() > IN_DECODER_MAX {
             self.in_decoder.pop_front();
         }
-        if let Err(error) = decoder.push(buffer, caps) {
+        let pts_ns = unit.pts_ns;
+        let (pushed, concealed) = concealed::during(|| decoder.push(buffer, caps));
+        // A stream without key frames builds its first pictures up piece by piece, and nothing would open the gate again.
+        if concealed && !self.keyless {
+            self.concealed = Some(pts_ns);
+            self.gate.damage(&CONCEALED.into());
+        }
+        if let Err(error) = pushed {
             // The unit stays in the account and is told as undecodable when a later picture overtakes it.
             tracing::debug!(camera = %self.camera.options.camera, %error, "the decoder refused an access unit");
         }
@@ -170,6 +186,13 @@ impl RtspFeed {
         let Some((pts_ns, stretch)) = self.in_decoder.remove(index) else { return };
         let size = decoded.size();
         let media_time = self.place.picture(pts_ns);
+        if self.concealed == Some(pts_ns) {
+            self.concealed = None;
+            self.camera.shared.pictures.fetch_add(1, Ordering::Relaxed);
+            self.stats.undecodable += 1;
+            self.ready.push_back(FeedEvent::Undecodable { media_time: Some(media_time), why: CONCEALED.to_owned() });
+            return;
+        }
         let captured_ns = pts_ns.saturating_add(stretch.offset_ns());
         let captured = WallEstimate { at: WallNow::of(self.camera.net.clock.as_ref()).wall(captured_ns), error_ms: stretch.error_ms() };
         let sequence = self.camera.shared.pictures.fetch_add(1, Ordering::Relaxed);

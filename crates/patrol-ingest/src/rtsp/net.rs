@@ -1,6 +1,7 @@
 //! The one thread that talks to all cameras, and the one budget of bytes for all their rings.
 
 use super::camera::Shared;
+use crate::clip;
 use crate::error::IngestError;
 use crate::ring::Shrink;
 use patrol_core::Clock;
@@ -31,6 +32,8 @@ pub struct RtspNet {
 impl RtspNet {
     /// Starts the thread. `rings_bytes_max`: encoded pictures kept of all cameras together.
     pub fn start(clock: Arc<dyn Clock>, rings_bytes_max: u64) -> Result<Arc<Self>, IngestError> {
+        gstreamer::init().map_err(|error| IngestError::Gstreamer { what: format!("did not start: {error}") })?;
+        clip::prepare()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .thread_name("rtsp-names")

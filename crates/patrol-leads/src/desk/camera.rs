@@ -20,8 +20,7 @@ impl Desk {
         let was_seeing = book.is_seeing() || book.is_restarted();
         let why = match &condition {
             CameraCondition::Seeing => None,
-            CameraCondition::Lost => Some("无画面".to_owned()),
-            CameraCondition::CannotSee { why } => Some(format!("画面无法判断:{why}")),
+            blind => Some(blind.in_words().to_owned()),
         };
         book.set(condition, at);
         self.draft.state_changed = true;

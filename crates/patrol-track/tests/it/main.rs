@@ -1,6 +1,7 @@
 //! A tracker watched from outside, in scenes of a few people. Boxes are as a camera at 30 px/m sees them unless said otherwise.
 
 mod gaps;
+mod moving_camera;
 mod passing;
 mod second_boxes;
 mod sound;

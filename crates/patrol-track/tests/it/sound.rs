@@ -1,7 +1,7 @@
 //! Whatever a detector says, the tracks stay sound.
 
 use super::SIZE;
-use patrol_core::{Detection, DetectionSource, MediaTime, PixelBox};
+use patrol_core::{Detection, DetectionSource, MediaTime, PictureTransform, PixelBox, PixelPoint};
 use patrol_track::{Tracker, TrackerConfig};
 use proptest::prelude::*;
 use std::collections::HashSet;
@@ -25,9 +25,19 @@ fn any_detection() -> impl Strategy<Value = Detection> {
     })
 }
 
-fn any_look() -> impl Strategy<Value = (f64, Vec<Detection>)> {
+/// How the camera moved before a look: mostly not, or as drones do, or as none does.
+fn any_motion() -> impl Strategy<Value = Option<PictureTransform>> {
+    let centre = PixelPoint { x: 640.0, y: 360.0 };
+    let flown = (0.8..1.25_f64, -0.2..0.2_f64, -300.0..300.0_f64, -300.0..300.0_f64)
+        .prop_map(move |(scale, turn, x, y)| Some(PictureTransform::similarity(scale, turn, centre, (x, y))));
+    let wild = proptest::array::uniform9(-2.0..2.0_f64)
+        .prop_map(|m| PictureTransform::homography([[m[0], m[1], m[2]], [m[3], m[4], m[5]], [m[6], m[7], m[8]]]));
+    prop_oneof![6 => Just(None), 3 => flown, 1 => wild]
+}
+
+fn any_look() -> impl Strategy<Value = (f64, Vec<Detection>, Option<PictureTransform>)> {
     let step = prop_oneof![6 => Just(0.04), 3 => Just(0.5), 2 => Just(10.0), 1 => -5.0..4000.0_f64, 1 => Just(0.0)];
-    (step, proptest::collection::vec(any_detection(), 0..12))
+    (step, proptest::collection::vec(any_detection(), 0..12), any_motion())
 }
 
 proptest! {
@@ -41,9 +51,12 @@ proptest! {
         let mut t = 0.0;
         let (mut known, mut gone) = (HashSet::new(), HashSet::new());
         let mut hits_before = std::collections::HashMap::new();
-        for (step, detections) in looks {
+        for (step, detections, motion) in looks {
             t += step;
             let at = MediaTime::from_secs_f64(t);
+            if let Some(motion) = motion {
+                tracker.carry(&motion);
+            }
             let tracks = tracker.update(at, SIZE, &detections, &|_| scale).to_vec();
             prop_assert!(tracks.windows(2).all(|pair| pair[0].id < pair[1].id));
             let mut used = 0;

@@ -8,6 +8,8 @@
 
 mod hot_spot;
 mod models;
+mod motion;
 mod prepare;
 mod scene;
+mod thermal;
 mod usability;

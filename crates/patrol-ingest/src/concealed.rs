@@ -1,0 +1,37 @@
+//! Whether a decoder filled in what it could not decode.
+//!
+//! FFmpeg invents the missing parts of a damaged picture and its GStreamer elements pass it on as good: neither flags nor errors tell. What does
+//! is FFmpeg's log, which GStreamer hands to whoever listens, on the thread that decodes. With one decoder thread that is the thread that
+//! pushed the unit.
+
+use gstreamer as gst;
+use std::cell::Cell;
+use std::sync::Once;
+
+/// FFmpeg's words when blocks of a picture could not be decoded (H.264 conceals and says so; H.265 says what was missing). Other
+/// complaints, above all about extra information between pictures, are common and harm nothing.
+const SIGNS: [&str; 4] = ["concealing ", "error while decoding MB", "Could not find ref with POC", "Error decoding"];
+
+thread_local! {
+    static HEARD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Listens from now on; once for the whole process.
+pub(crate) fn listen() {
+    static LISTENING: Once = Once::new();
+    LISTENING.call_once(|| {
+        // It stays for as long as the process does.
+        let _listener = gst::log::add_log_function(|category, _level, _file, _function, _line, _object, message| {
+            if category.name() == "libav" && message.get().is_some_and(|text| SIGNS.iter().any(|sign| text.contains(sign))) {
+                HEARD.set(true);
+            }
+        });
+    });
+}
+
+/// Runs `decode` and says whether a decoder on this thread concealed something meanwhile.
+pub(crate) fn during<T>(decode: impl FnOnce() -> T) -> (T, bool) {
+    HEARD.set(false);
+    let result = decode();
+    (result, HEARD.get())
+}
