@@ -9,7 +9,9 @@ use patrol_core::{CameraId, WallTime};
 pub struct Reliance {
     /// Pictures arrive.
     feed_up: bool,
-    /// Why they cannot be judged.
+    /// Why none has come for long although the link stands: said by the feed.
+    silent: Option<&'static str>,
+    /// Why they cannot be judged: said by the looks.
     cannot_see: Option<String>,
     told: Option<CameraCondition>,
 }
@@ -18,14 +20,20 @@ impl Reliance {
     pub fn feed(&mut self, is_up: bool) {
         self.feed_up = is_up;
     }
+    /// The link stands and no picture comes, or none that can be decoded.
+    pub fn silent(&mut self, why: Option<&'static str>) {
+        self.silent = why;
+    }
     pub fn sight(&mut self, cannot_see: Option<String>) {
         self.cannot_see = cannot_see;
     }
 
     pub fn condition(&self) -> CameraCondition {
-        match &self.cannot_see {
-            _ if !self.feed_up => CameraCondition::Lost,
-            Some(why) => CameraCondition::CannotSee { why: why.clone() },
+        if !self.feed_up {
+            return CameraCondition::Lost;
+        }
+        match self.silent.map(str::to_owned).or_else(|| self.cannot_see.clone()) {
+            Some(why) => CameraCondition::CannotSee { why },
             None => CameraCondition::Seeing,
         }
     }
@@ -59,5 +67,14 @@ mod tests {
         assert_eq!(told(&mut reliance), Some(CameraCondition::Lost));
         reliance.feed(true);
         assert_eq!(told(&mut reliance), Some(CameraCondition::CannotSee { why: "dark".into() }), "still dark when it comes back");
+        reliance.silent(Some("stalled"));
+        reliance.sight(None);
+        assert_eq!(
+            told(&mut reliance),
+            Some(CameraCondition::CannotSee { why: "stalled".into() }),
+            "a look that ends late does not hide it"
+        );
+        reliance.silent(None);
+        assert_eq!(told(&mut reliance), Some(CameraCondition::Seeing));
     }
 }

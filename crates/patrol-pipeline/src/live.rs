@@ -1,31 +1,31 @@
 //! The running system: a thread per feed, a worker per core, and the desk, around one floor of cameras.
 
+mod ask;
 mod desk;
 mod feed;
 mod floor;
 mod worker;
 
-use crate::condition::Reliance;
 use crate::desk_room::DeskRoom;
 use crate::eyes::Eyes;
 use crate::look::WeatherNow;
-use crate::promise::{Account, DueRule};
-use crate::slot::Slot;
-use crate::source::PictureSource;
-use crate::watch::CameraWatch;
+use crate::source::{Link, PictureSource};
 use crossbeam_channel::{Sender, bounded};
 use desk::run_desk;
 use feed::run_feed;
 use floor::{Floor, Shared, Station, lock};
-use patrol_core::desk::CameraCondition;
-use patrol_core::{Camera, CameraId, Clock, Outcome, Tally, WallTime};
+use patrol_core::desk::{CameraCondition, CameraReport};
+use patrol_core::{Camera, CameraId, Clock, LinkStatus, Outcome, Picture, Tally, WallTime};
 use patrol_leads::{Desk, DeskEvent, DeskOutput};
+use patrol_vision::thermal::{ThermalConfig, ThermalReading};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 use worker::Worker;
+
+pub use ask::{AskError, FreshLook, OnFresh, OnPicture, Seen, VIEW_FPS_MAX};
 
 /// Events that may wait for the desk. When it is full, workers wait: leads are dropped nowhere.
 const EVENTS_BOUND: usize = 4096;
@@ -46,12 +46,16 @@ pub struct Told<'a> {
 /// Called on the desk's thread after each commit.
 pub type OnTold = Box<dyn FnMut(&Told<'_>) + Send>;
 /// Called on a worker's thread after each look.
-pub type OnLook = Arc<dyn Fn(&LookRecord) + Send + Sync>;
+pub type OnLook = Arc<dyn Fn(&LookRecord, &Picture) + Send + Sync>;
 
 pub struct LiveCamera {
     pub camera: Camera,
     pub detectors: Vec<usize>,
+    /// What is known of a thermal camera's pictures beforehand.
+    pub thermal: ThermalConfig,
     pub open: OpenSource,
+    /// `None`: a file, which keeps no packets and has no clock of its own.
+    pub link: Option<Arc<dyn Link>>,
     pub first_track_id: u64,
 }
 
@@ -83,13 +87,17 @@ pub struct CameraReading {
     pub inferences: u64,
     /// Warm things that never moved and are not told: lamps, bonnets.
     pub fixtures: u32,
+    /// How the last thermal picture was read; `None` for other cameras.
+    pub thermal: Option<ThermalReading>,
     pub last_error: Option<String>,
+    /// `None`: not a live camera.
+    pub link: Option<LinkStatus>,
 }
 
 pub struct Live {
     shared: Arc<Shared>,
     events: Sender<DeskEvent>,
-    feeds: Vec<JoinHandle<()>>,
+    feeds: Mutex<Vec<JoinHandle<()>>>,
     workers: Vec<JoinHandle<()>>,
     desk: JoinHandle<()>,
 }
@@ -107,32 +115,14 @@ impl Live {
     ) -> Result<Self, String> {
         let start = clock.now();
         let (weather, assumed) = room.desk.weather();
-        let mut stations = Vec::with_capacity(cameras.len());
-        let mut opens = Vec::with_capacity(cameras.len());
-        for live in cameras {
-            let watch = CameraWatch::new(live.camera.clone(), live.detectors, live.first_track_id);
-            stations.push(Station {
-                slot: Slot::default(),
-                due: DueRule::new(&live.camera.promise),
-                account: Account::new(start),
-                watch: Some(Box::new(watch)),
-                queued: false,
-                reliance: Reliance::default(),
-                undecodable_running: 0,
-                ended: false,
-                inferences: 0,
-                fixtures: 0,
-                last_error: None,
-                camera: live.camera,
-            });
-            opens.push(live.open);
-        }
+        let (stations, opens): (Vec<Station>, Vec<OpenSource>) = cameras.into_iter().map(|live| Station::new(live, start)).unzip();
         let worker_count = config.workers.max(1);
         let shared = Arc::new(Shared {
             clock,
             floor: Mutex::new(Floor { stations, ready: BTreeSet::new() }),
             ready: Condvar::new(),
             weather: Mutex::new(WeatherNow { weather, assumed }),
+            register: Mutex::new(None),
             stopping: AtomicBool::new(false),
             desk_stopping: AtomicBool::new(false),
             stop_signal: (Mutex::new(()), Condvar::new()),
@@ -159,12 +149,45 @@ impl Live {
             let (shared, events) = (shared.clone(), events.clone());
             feeds.push(spawn(&format!("feed-{index}"), move || run_feed(&shared, index, open, &events))?);
         }
-        Ok(Self { shared, events, feeds, workers, desk })
+        Ok(Self { shared, events, feeds: Mutex::new(feeds), workers, desk })
     }
 
     /// The desk's door: weather, officers, callbacks and deliveries come in here. Sending blocks while it is full.
     pub fn events(&self) -> Sender<DeskEvent> {
         self.events.clone()
+    }
+
+    /// Tells the desk which cameras there are, before the next event is considered: first this, then [`Self::admit`].
+    pub fn register(&self, cameras: Vec<Camera>) {
+        *lock(&self.shared.register) = Some(cameras);
+    }
+
+    /// Puts one more camera under watch. Its id must not be that of a running one.
+    pub fn admit(&self, camera: LiveCamera) -> Result<(), String> {
+        let (station, open) = Station::new(camera, self.shared.clock.now());
+        let index = lock(&self.shared.floor).place(station);
+        let (shared, events) = (self.shared.clone(), self.events.clone());
+        let thread = spawn(&format!("feed-{index}"), move || run_feed(&shared, index, open, &events))?;
+        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        feeds.retain(|feed| !feed.is_finished());
+        feeds.push(thread);
+        Ok(())
+    }
+
+    /// Takes a camera off. With `lost` the desk hears that nobody sees its place any more; without, because the same camera comes
+    /// back changed, it hears of the new one alone. `false`: no such camera runs.
+    pub fn retire(&self, camera: &CameraId, lost: bool) -> bool {
+        let now = self.shared.clock.now();
+        {
+            let mut floor = lock(&self.shared.floor);
+            let Some(index) = floor.index_of(camera) else { return false };
+            floor.retire(index, now);
+        }
+        let report = CameraReport { camera: camera.clone(), at: now, condition: CameraCondition::Lost };
+        if lost && self.events.send(DeskEvent::Camera(report)).is_err() {
+            tracing::error!(%camera, "the desk is gone");
+        }
+        true
     }
 
     /// A handle for reading that may outlive this one.
@@ -177,7 +200,8 @@ impl Live {
         self.shared.stopping.store(true, Ordering::SeqCst);
         self.shared.stop_signal.1.notify_all();
         self.shared.ready.notify_all();
-        for thread in self.feeds.into_iter().chain(self.workers) {
+        let feeds = self.feeds.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for thread in feeds.into_iter().chain(self.workers) {
             if thread.join().is_err() {
                 tracing::error!("a thread had panicked");
             }
@@ -208,6 +232,7 @@ impl LiveGauge {
         floor
             .stations
             .iter()
+            .filter(|station| !station.retired)
             .map(|station| {
                 let (blind, unexamined) = station.account.blind.at(now);
                 CameraReading {
@@ -220,7 +245,9 @@ impl LiveGauge {
                     tally: station.account.tally.clone(),
                     inferences: station.inferences,
                     fixtures: station.fixtures,
+                    thermal: station.thermal.clone(),
                     last_error: station.last_error.clone(),
+                    link: station.link.as_ref().map(|link| link.status()),
                 }
             })
             .collect()
@@ -248,7 +275,17 @@ impl LiveGauge {
 
     /// Whether every feed has come to its end.
     pub fn all_ended(&self) -> bool {
-        lock(&self.0.floor).stations.iter().all(|station| station.ended)
+        lock(&self.0.floor).stations.iter().all(|station| station.ended || station.retired)
+    }
+
+    /// Looks at the newest picture of a camera, or at the next one, before anything else; `on_fresh` is told what was seen.
+    pub fn look_now(&self, camera: &CameraId, on_fresh: OnFresh) -> Result<(), AskError> {
+        self.0.look_now(camera, on_fresh)
+    }
+
+    /// Shows a camera's pictures to `on_picture` until it gives `false`.
+    pub fn view(&self, camera: &CameraId, on_picture: OnPicture) -> Result<(), AskError> {
+        self.0.view(camera, on_picture)
     }
 }
 

@@ -1,12 +1,13 @@
 //! The path of a look: one examination of one picture of one camera, from the slot to the desk.
 //!
 //! ```text
-//! slot ─► usable? ─► detect ─► track ─► assess ─► tell the desk
+//! slot ─► usable? ─► read ─► camera moved? ─► detect ─► track ─► assess ─► tell the desk
 //! ```
 //! Nothing here waits, reads a clock or touches a disk: the same pictures give the same events, live and in replay.
 //! Whether a picture has *changed* since the last examined one is asked nowhere yet: every look is examined in full.
 
 use crate::eyes::Eyes;
+use crate::sight::View;
 use crate::slot::Waiting;
 use crate::watch::CameraWatch;
 use patrol_core::desk::Absence;
@@ -39,15 +40,27 @@ fn examine(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather:
         watch.restart_motion();
     }
 
-    let unusable = watch.guard.judge(picture);
-    match unusable {
-        Some(UnusableKind::SceneChange) => watch.restart_motion(),
-        Some(kind) => return Outcome::Unusable(kind),
-        None => {}
+    let mut unusable = watch.sight.judge(picture);
+    if unusable.is_some_and(|kind| kind != UnusableKind::SceneChange) {
+        return unusable.map_or(Outcome::Examined, Outcome::Unusable);
+    }
+    let seen = match watch.sight.read(picture) {
+        Ok(seen) => seen,
+        Err(error) => {
+            tracing::warn!(camera = %watch.camera.id, sequence = picture.sequence, %error, "thermal picture cannot be read");
+            watch.last_error = Some(error.to_string());
+            return Outcome::Failed(FailureKind::Unsupported);
+        }
+    };
+    match watch.follow_camera(picture) {
+        // The whole picture changed because the camera moved, and it is known how.
+        View::Moved { .. } => unusable = None,
+        View::Same if unusable.is_some() => watch.restart_motion(),
+        View::Same | View::Lost => {}
     }
 
     let context = DetectContext { modality: watch.camera.modality, view: watch.camera.view.as_ref(), gsd_m: None };
-    match eyes.examine(&watch.detectors, picture, &context, &mut watch.detections) {
+    match eyes.examine(&watch.detectors, &seen, &context, &mut watch.detections) {
         Ok(inferences) => watch.inferences += inferences,
         Err(error) => {
             tracing::warn!(camera = %watch.camera.id, sequence = picture.sequence, %error, "detector failed");
@@ -92,6 +105,7 @@ fn assess(picture: &Picture, watch: &mut CameraWatch, eyes: &Eyes, weather: &Wea
         told.push((sighting, changed));
     }
     watch.keep_preview(picture, &told);
+    watch.keep_packets(!told.is_empty());
     told
 }
 

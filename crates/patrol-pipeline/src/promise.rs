@@ -27,8 +27,7 @@ impl DueRule {
     /// Notes the arrival of a picture and says whether it is due. The caller looks at it or lets a newer one replace it.
     pub fn arrives(&mut self, at: MediaTime) -> bool {
         if self.last_arrival.is_some_and(|previous| at < previous) {
-            // Media time went back: nothing of before can be counted from.
-            (self.last_look, self.last_arrival, self.longest_gap_s) = (None, None, 0.0);
+            self.restart();
         }
         if let Some(previous) = self.last_arrival {
             let gap_s = at.seconds_since(previous).max(0.0);
@@ -37,6 +36,11 @@ impl DueRule {
         self.last_arrival = Some(at);
         let Some(last) = self.last_look else { return true };
         at.seconds_since(last) + self.longest_gap_s > self.look_every.as_secs_f64() + TIMING_SLACK_S
+    }
+
+    /// The stream began anew: the gap before says nothing about how far apart pictures are, and the next one is due.
+    pub fn restart(&mut self) {
+        (self.last_look, self.last_arrival, self.longest_gap_s) = (None, None, 0.0);
     }
 
     pub fn looked(&mut self, at: MediaTime) {
@@ -106,6 +110,11 @@ impl Account {
         Self { tally: Tally::default(), blind: BlindMeter::new(since) }
     }
 
+    /// Pictures that were dropped before anyone decoded them.
+    pub fn skipped(&mut self, pictures: u64) {
+        self.tally.count_many(Outcome::Stale, pictures);
+    }
+
     /// Every picture ends here, exactly once.
     pub fn ends(&mut self, captured: WallTime, now: WallTime, outcome: Outcome) {
         self.tally.count(outcome);
@@ -153,6 +162,29 @@ mod tests {
             }
         }
         assert!(rule.arrives(MediaTime::from_secs_f64(0.0)));
+    }
+
+    #[test]
+    fn an_outage_is_no_interval_between_pictures() {
+        let mut rule = rule(1);
+        let mut looks_in = |from_s: f64, to_s: f64, restart: bool| {
+            if restart {
+                rule.restart();
+            }
+            let times = (0..((to_s - from_s) * 10.0) as i32).map(|n| from_s + f64::from(n) / 10.0);
+            times
+                .filter(|t| {
+                    let at = MediaTime::from_secs_f64(*t);
+                    let due = rule.arrives(at);
+                    if due {
+                        rule.looked(at)
+                    };
+                    due
+                })
+                .count()
+        };
+        assert_eq!(looks_in(0.0, 10.0, false), 10);
+        assert_eq!(looks_in(60.0, 70.0, true), 10, "a minute without pictures does not make every picture due");
     }
 
     #[test]

@@ -67,6 +67,11 @@ impl ReplayCamera {
                     self.account.tally.count(Outcome::Undecodable);
                     Next::Unread
                 }
+                Ok(Offer::Skipped { pictures }) => {
+                    self.account.skipped(pictures);
+                    Next::Unread
+                }
+                Ok(Offer::Idle) => Next::Unread,
                 Ok(Offer::End) => Next::Over,
                 Err(why) => {
                     tracing::error!(camera = %self.watch.camera.id, why, "the feed broke off");
@@ -87,7 +92,10 @@ impl ReplayCamera {
         if let Some(stale) = self.idle.take() {
             self.account.ends(stale.captured.at, now, Outcome::Stale);
         }
-        if !self.due.arrives(picture.media_time) && !discontinuity {
+        if discontinuity {
+            self.due.restart();
+        }
+        if !self.due.arrives(picture.media_time) {
             self.idle = Some(picture);
             return None;
         }

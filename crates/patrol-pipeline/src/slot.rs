@@ -30,6 +30,12 @@ impl Slot {
     pub fn is_due(&self) -> bool {
         self.waiting.as_ref().is_some_and(|waiting| waiting.due)
     }
+    /// A person asks for a look: whatever waits is looked at.
+    pub fn make_due(&mut self) {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.due = true;
+        }
+    }
     pub fn take(&mut self) -> Option<Waiting> {
         self.waiting.take()
     }

@@ -1,15 +1,18 @@
 //! What is remembered of one camera from look to look. Checked out by a worker, used by it alone, and put back.
 
 use crate::eyes::Eyes;
+use crate::sight::{Sight, View};
+use crate::source::Link;
 use crate::upright::UprightHeights;
-use patrol_core::sighting::{EvidenceRef, Jpeg, Place};
+use patrol_core::sighting::{Clip, EvidenceRef, Jpeg, Place};
 use patrol_core::{
-    Camera, Detection, Evidence, MediaTime, Outcome, Picture, PictureSize, PixelBox, Posture, Sighting, Tier, Track, TrackId, TrackStage,
-    UnusableKind,
+    Camera, Detection, Evidence, MediaTime, Outcome, Picture, PictureSize, PictureTransform, PixelBox, Posture, Sighting, Tier, Track,
+    TrackId, TrackStage, UnusableKind, WallTime,
 };
 use patrol_leads::posture::{self, PostureFilter, PostureInput};
 use patrol_track::{EndedTrack, Tracker, TrackerConfig};
-use patrol_vision::{UsabilityGuard, VisionError, jpeg};
+use patrol_vision::thermal::{ThermalConfig, ThermalReading};
+use patrol_vision::{VisionError, jpeg};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -41,6 +44,8 @@ const PREVIEW_WIDTH_PX: u32 = 320;
 const WHOLE_WIDTH_PX: u32 = 1280;
 const EVIDENCE_QUALITY: u8 = 85;
 const PREVIEW_QUALITY: u8 = 70;
+/// A clip shows as much before the decision: all that a camera's ring of packets holds (design §6).
+const CLIP_BEFORE: Duration = Duration::from_secs(20);
 /// The crop shows the person and as much around him.
 const CROP_MARGIN: f32 = 1.0;
 /// A walk: 1 m/s and more counts as fully moving in the exposure score.
@@ -58,7 +63,8 @@ pub struct CameraWatch {
     fixture_places: Vec<PixelBox>,
     /// Warm things that never moved and were not told in the last look.
     pub fixtures: u32,
-    pub(crate) guard: UsabilityGuard,
+    pub(crate) sight: Sight,
+    thermal: ThermalConfig,
     pub(crate) detections: Vec<Detection>,
     /// All live tracks after the last look.
     pub tracks: Vec<Track>,
@@ -69,6 +75,9 @@ pub struct CameraWatch {
     upright: UprightHeights,
     memories: BTreeMap<TrackId, TrackMemory>,
     previews: VecDeque<(MediaTime, Jpeg)>,
+    link: Option<Arc<dyn Link>>,
+    /// Whether the link was told that somebody is here.
+    watched: bool,
 }
 
 /// What is remembered of one track beyond the tracker.
@@ -101,6 +110,7 @@ impl TrackMemory {
 impl CameraWatch {
     /// `first_track_id` must be above every id given before for this camera.
     pub fn new(camera: Camera, detectors: Vec<usize>, first_track_id: u64) -> Self {
+        let sight = Sight::new(camera.modality, &ThermalConfig::default());
         Self {
             camera,
             detectors,
@@ -109,7 +119,8 @@ impl CameraWatch {
             fixtures: 0,
             fixture_places: Vec::new(),
             walkers: BTreeMap::new(),
-            guard: UsabilityGuard::new(),
+            sight,
+            thermal: ThermalConfig::default(),
             detections: Vec::new(),
             tracks: Vec::new(),
             last_told: None,
@@ -118,13 +129,30 @@ impl CameraWatch {
             upright: UprightHeights::default(),
             memories: BTreeMap::new(),
             previews: VecDeque::with_capacity(PREVIEW_MAX),
+            link: None,
+            watched: false,
         }
+    }
+
+    /// With what is known of a thermal camera's pictures beforehand.
+    #[must_use]
+    pub fn with_thermal(mut self, thermal: ThermalConfig) -> Self {
+        self.sight = Sight::new(self.camera.modality, &thermal);
+        self.thermal = thermal;
+        self
+    }
+
+    /// With the link its clips are cut from.
+    pub(crate) fn with_link(mut self, link: Option<Arc<dyn Link>>) -> Self {
+        self.link = link;
+        self
     }
 
     /// The same camera with nothing remembered but the ids already given: after a look that broke off half-way.
     pub fn renewed(&self) -> Self {
-        let mut fresh = Self::new(self.camera.clone(), self.detectors.clone(), self.tracker.next_id());
+        let mut fresh = Self::new(self.camera.clone(), self.detectors.clone(), self.tracker.next_id()).with_thermal(self.thermal.clone());
         fresh.inferences = self.inferences;
+        fresh.link.clone_from(&self.link);
         fresh.bad_looks = self.bad_looks;
         fresh
     }
@@ -137,10 +165,35 @@ impl CameraWatch {
         self.fixture_places.clear();
     }
 
+    /// Takes the camera's own motion off all that is remembered of places, before the detections of `picture` are followed.
+    pub(crate) fn follow_camera(&mut self, picture: &Picture) -> View {
+        let view = self.sight.view(picture, self.tracks.iter().map(|track| track.bbox));
+        match &view {
+            View::Same => {}
+            View::Moved { now_from_before, other } => {
+                self.tracker.carry(now_from_before);
+                self.walkers.retain(|_, (_, place)| carried(place, now_from_before));
+                self.fixture_places.retain_mut(|place| carried(place, now_from_before));
+                if *other {
+                    self.upright = UprightHeights::default();
+                }
+            }
+            View::Lost => {
+                self.tracker.lose_places();
+                self.walkers.clear();
+                self.fixture_places.clear();
+                self.upright = UprightHeights::default();
+            }
+        }
+        view
+    }
+
     /// Counts looks in a row that could not be judged. A changed scene can: its detections stand.
     pub(crate) fn judge_sight(&mut self, outcome: Outcome) {
         self.bad_looks = match outcome {
             Outcome::Unusable(UnusableKind::SceneChange) | Outcome::Examined | Outcome::Unchanged => (0, ""),
+            // Three equal pictures made it frozen: two more would say it no better.
+            Outcome::Unusable(UnusableKind::Frozen) => (BAD_LOOKS_LIMIT, outcome.name()),
             bad => (self.bad_looks.0.saturating_add(1), bad.name()),
         };
     }
@@ -255,6 +308,7 @@ impl CameraWatch {
         let crop = hashed(jpeg::crop(picture, &bbox, CROP_MARGIN, EVIDENCE_QUALITY)?);
         let since = sighting.media_time - sighting.captured.at.since(sighting.first_seen) - PREVIEW_BEFORE;
         let preview: Vec<Jpeg> = self.previews.iter().filter(|(at, _)| *at >= since).map(|(_, jpeg)| jpeg.clone()).collect();
+        let clip = self.cut_clip(sighting, picture.captured.at);
         let (model, model_sha256) = eyes.describe(&self.detectors);
         let about = EvidenceRef {
             camera: self.camera.id.clone(),
@@ -267,9 +321,32 @@ impl CameraWatch {
             model_sha256,
             whole_sha256: whole.sha256.clone(),
             crop_sha256: crop.sha256.clone(),
+            clip_sha256: clip.as_ref().map(|clip| clip.sha256.clone()),
             preview_sha256: preview.iter().map(|jpeg| jpeg.sha256.clone()).collect(),
         };
-        Ok(Arc::new(Evidence { about, whole, crop, preview }))
+        Ok(Arc::new(Evidence { about, whole, crop, preview, clip }))
+    }
+
+    /// The seconds before a decision as the camera sent them; once per track and posture, because a clip weighs megabytes.
+    fn cut_clip(&self, sighting: &Sighting, until: WallTime) -> Option<Clip> {
+        let before = self.memories.get(&sighting.track).and_then(|memory| memory.evidence);
+        let link = self.link.as_ref().filter(|_| before.is_none_or(|(_, posture, _)| posture != sighting.posture))?;
+        match link.cut(until - CLIP_BEFORE, until) {
+            Ok(bytes) => bytes.map(|bytes| Clip { sha256: hex::encode(Sha256::digest(&bytes)), bytes: Arc::from(bytes) }),
+            Err(why) => {
+                // The pictures are there; only the film is missing.
+                tracing::warn!(camera = %self.camera.id, why, "no clip could be cut");
+                None
+            }
+        }
+    }
+
+    /// Tells the link when somebody comes into view, and when the last has gone.
+    pub(crate) fn keep_packets(&mut self, watched: bool) {
+        if let Some(link) = self.link.as_ref().filter(|_| self.watched != watched) {
+            link.set_watched(watched);
+            self.watched = watched;
+        }
     }
 
     /// Notes what has been told of a track; `true` when its posture or tier is other than last time.
@@ -314,10 +391,23 @@ impl CameraWatch {
         (self.bad_looks.0 >= BAD_LOOKS_LIMIT).then(|| self.bad_looks.1.to_owned())
     }
 
+    /// How the last thermal picture was read; `None` for other cameras.
+    pub fn thermal_reading(&self) -> Option<&ThermalReading> {
+        self.sight.reading()
+    }
+
     /// The filtered posture of a track.
     pub fn posture(&self, track: TrackId) -> Posture {
         self.memories.get(&track).map_or(Posture::Unknown, |memory| memory.posture)
     }
+}
+
+/// Carries a remembered place over into the present picture; `false` when it has none there.
+fn carried(place: &mut PixelBox, now_from_before: &PictureTransform) -> bool {
+    now_from_before.bbox(place).is_some_and(|now| {
+        *place = now;
+        true
+    })
 }
 
 /// Within a body's length, taken from the longer side of the longer box.

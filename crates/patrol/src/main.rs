@@ -11,6 +11,7 @@ mod commands;
 mod config;
 mod eval;
 mod failpoint;
+mod feeds;
 mod models;
 mod office;
 mod service;

@@ -1,16 +1,20 @@
 //! The board: what the desk has written, for the page; and the way back for officers and the city.
 
+mod camera_view;
+mod sight;
+
 use crate::archive::{SharedStore, lock as lock_store};
 use crate::telemetry;
 use crossbeam_channel::Sender;
-use patrol_console::{Answer, CameraStatus, Change, ChangeKind, Check, Office, SuppressedView, WeatherView};
+use patrol_console::{Answer, CameraStatus, Change, ChangeKind, Check, FreshLook, LiveView, Office, SuppressedView, WeatherView};
 use patrol_core::desk::{CameraCondition, CaseCallback, OfficerCommand, Ring};
-use patrol_core::{Clock, Lead, LeadId, LeadState, Outcome, Tier, WallTime};
+use patrol_core::{CameraId, Clock, Lead, LeadId, LeadState, Outcome, Tier, WallTime};
 use patrol_leads::{Desk, DeskEvent, exposure};
 use patrol_pipeline::CameraReading;
 use patrol_pipeline::live::{LiveGauge, Told};
 use patrol_store::{StoreReader, Viewing};
 use std::collections::{BTreeMap, HashMap};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -20,10 +24,6 @@ use tokio::sync::{broadcast, oneshot};
 const CHANGES_KEPT: usize = 1024;
 /// Ended leads stay on the page this long: as long as the desk links them (design §6).
 const SHOWN_FOR: Duration = Duration::from_hours(72);
-/// A promise of every picture has a limit of zero; a second late is not late.
-const PROMISE_SLACK: Duration = Duration::from_secs(1);
-/// So many cameras are named in one alarm.
-const BROKEN_NAMED: usize = 5;
 /// An alarm about the system rings again after this long.
 const ALARM_EVERY: Duration = Duration::from_mins(1);
 /// A look that takes longer than this is stuck.
@@ -31,13 +31,15 @@ const LOOK_STUCK: Duration = Duration::from_secs(30);
 /// Assumed when the wind is unknown (`integration.md` §6.6).
 const UNKNOWN_WIND_KMH: f32 = 5.0;
 
+const STARTING: &str = "系统正在启动,请稍候";
+
 /// Whoever waits for the desk's answer.
 type Answered = oneshot::Sender<Result<(), String>>;
 
 pub(crate) struct Board {
     shown: Mutex<Shown>,
     changes: broadcast::Sender<Change>,
-    change_id: AtomicU64,
+    change_id: Mutex<u64>,
     request_id: AtomicU64,
     /// Officers' commands that the desk has not answered yet.
     asked: Mutex<HashMap<u64, Answered>>,
@@ -45,6 +47,9 @@ pub(crate) struct Board {
     called: Mutex<HashMap<String, Vec<Answered>>>,
     /// When each kind of alarm last rang.
     alarmed: Mutex<HashMap<String, WallTime>>,
+    /// When each camera last rang because it was not seen in time, and because its clock was off.
+    unseen: Mutex<BTreeMap<CameraId, WallTime>>,
+    clocks_off: Mutex<BTreeMap<CameraId, WallTime>>,
     store: SharedStore,
     reader: Mutex<StoreReader>,
     clock: Arc<dyn Clock>,
@@ -75,11 +80,13 @@ impl Board {
         Ok(Arc::new(Self {
             shown: Mutex::new(Shown { leads, camera_names: names, ..Shown::default() }),
             changes: broadcast::channel(CHANGES_KEPT).0,
-            change_id: AtomicU64::new(0),
+            change_id: Mutex::new(0),
             request_id: AtomicU64::new(0),
             asked: Mutex::default(),
             called: Mutex::default(),
             alarmed: Mutex::default(),
+            unseen: Mutex::default(),
+            clocks_off: Mutex::default(),
             store,
             reader: Mutex::new(reader),
             clock,
@@ -127,10 +134,14 @@ impl Board {
             tracing::warn!(kind = ring.kind, lead = ring.lead.as_ref().map(|id| id.0.as_str()), text = ring.text, "ring");
             self.tell(ChangeKind::Ring(ring.clone()));
         }
-        let conditions: Vec<CameraCondition> = self.readings().into_iter().map(|reading| reading.condition).collect();
-        let differ = std::mem::replace(&mut lock(&self.shown).conditions, conditions.clone()) != conditions;
+        let readings = self.readings();
+        let conditions: Vec<CameraCondition> = readings.iter().map(|reading| reading.condition.clone()).collect();
+        let differ = lock(&self.shown).conditions != conditions;
         if differ {
+            lock(&self.shown).conditions = conditions;
             self.tell(ChangeKind::Cameras);
+            // A camera that cannot see rings now, not when the house next looks round.
+            self.watch_promises(&readings);
         }
         for (request, answer) in &told.output.answers {
             if let Some(waiting) = lock(&self.asked).remove(request) {
@@ -148,19 +159,29 @@ impl Board {
     /// Rings about the system itself; the same kind at most once a minute.
     pub(crate) fn alarm(&self, kind: &str, text: String) {
         let now = self.clock.now();
-        tracing::error!(kind, text, "alarm");
-        let last = lock(&self.alarmed).insert(kind.to_owned(), now);
-        if last.is_some_and(|last| now.since(last) < ALARM_EVERY) {
-            lock(&self.alarmed).extend(last.map(|last| (kind.to_owned(), last)));
-            return;
+        {
+            let mut alarmed = lock(&self.alarmed);
+            if alarmed.get(kind).is_some_and(|last| now.since(*last) < ALARM_EVERY) {
+                tracing::error!(kind, text, "alarm, which rang a moment ago");
+                return;
+            }
+            alarmed.insert(kind.to_owned(), now);
         }
+        self.ring_house(now, kind, text);
+    }
+
+    /// Rings the house; nobody in particular.
+    fn ring_house(&self, now: WallTime, kind: &str, text: String) {
+        tracing::error!(kind, text, "alarm");
         self.tell(ChangeKind::Ring(Ring { at: now, lead: None, camera: None, kind: kind.to_owned(), text, leader: true }));
     }
 
     fn tell(&self, kind: ChangeKind) {
-        let id = self.change_id.fetch_add(1, Ordering::Relaxed) + 1;
+        // Numbered and sent under one lock: pages drop what comes out of order, and the desk and the house both tell.
+        let mut newest = lock(&self.change_id);
+        *newest += 1;
         // Nobody may be listening.
-        self.changes.send(Change { id, kind }).ok();
+        self.changes.send(Change { id: *newest, kind }).ok();
     }
 
     /// Hands a verified callback to the desk; `committed` is told once it is kept. Blocks while the desk's queue is full.
@@ -206,18 +227,10 @@ impl Board {
         lock(&self.shown).leads.retain(|_, lead| lead.state.is_open() || now.since(lead.state_since) < SHOWN_FOR);
     }
 
-    /// Rings while cameras are seen later than their promise allows, all of them in one.
-    pub(crate) fn watch_promises(&self) {
-        let broken: Vec<String> = self
-            .readings()
-            .iter()
-            .filter(|reading| !reading.ended && reading.blind > reading.camera.promise.look_limit.max(PROMISE_SLACK))
-            .map(|reading| format!("{}({:.0} 秒)", reading.camera.name, reading.blind.as_secs_f64()))
-            .collect();
-        if !broken.is_empty() {
-            let named = broken.iter().take(BROKEN_NAMED).cloned().collect::<Vec<_>>().join("、");
-            self.alarm("promise-broken", format!("{} 路摄像机超过承诺时间未被查看:{named}", broken.len()));
-        }
+    /// Cameras were read anew.
+    pub(crate) fn set_camera_names(&self, names: BTreeMap<String, String>) {
+        lock(&self.shown).camera_names = names;
+        self.tell(ChangeKind::Cameras);
     }
 
     pub(crate) fn shown_leads(&self) -> Vec<Lead> {
@@ -281,6 +294,17 @@ impl Office for Board {
         })
     }
 
+    fn look_now(&self, camera: &CameraId) -> Pin<Box<dyn Future<Output = Result<FreshLook, String>> + Send>> {
+        match self.live.get() {
+            Some((gauge, _)) => camera_view::look_now(gauge, camera),
+            None => Box::pin(async { Err(STARTING.to_owned()) }),
+        }
+    }
+
+    fn live_view(&self, camera: &CameraId) -> Result<LiveView, String> {
+        self.live.get().ok_or_else(|| STARTING.to_owned()).and_then(|(gauge, _)| camera_view::live_view(gauge, camera))
+    }
+
     fn suppressed(&self) -> Vec<SuppressedView> {
         lock(&self.shown).suppressed.clone()
     }
@@ -325,6 +349,8 @@ impl Office for Board {
 fn status(reading: CameraReading) -> CameraStatus {
     let camera = &reading.camera;
     let seen = reading.tally.of(Outcome::Examined) + reading.tally.of(Outcome::Unchanged) > 0;
+    // Pictures that cannot be judged keep no promise, however short a while that has been so.
+    let cannot_see = matches!(reading.condition, CameraCondition::CannotSee { .. });
     CameraStatus {
         id: camera.id.clone(),
         name: camera.name.clone(),
@@ -334,10 +360,11 @@ fn status(reading: CameraReading) -> CameraStatus {
         unexamined_s: (reading.tally.of(Outcome::Examined) > 0).then_some(reading.unexamined.as_secs_f64()),
         look_every_s: camera.promise.look_every.as_secs_f64(),
         look_limit_s: camera.promise.look_limit.as_secs_f64(),
-        promise_broken: reading.blind > camera.promise.look_limit,
+        promise_broken: cannot_see || reading.blind > camera.promise.look_limit,
         pictures: reading.tally.total(),
         outcomes: reading.tally.iter().map(|(outcome, count)| (outcome.name().to_owned(), count)).collect(),
         last_error: reading.last_error,
+        link: reading.link,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The whole system running: cameras, desk, store, city and console. Used by `run` and by `demo`.
 
 use crate::archive::{SharedStore, StoreArchive, lock, missed_deliveries};
-use crate::config::{CityPlan, Plan};
+use crate::config::{CameraPlan, CityPlan, Plan};
 use crate::failpoint;
 use crate::office::Board;
 use crate::system;
@@ -9,10 +9,11 @@ use anyhow::Context as _;
 use patrol_city::{CallbackConfig, Courier, Outbox, Outlet, ReceivedCallback, Signer, callback_router};
 use patrol_console::ConsoleConfig;
 use patrol_core::desk::OutboxItem;
-use patrol_core::{Clock, WallTime, Weather};
+use patrol_core::{CameraId, Clock, WallTime, Weather};
 use patrol_leads::{Desk, DeskEvent};
 use patrol_pipeline::DeskRoom;
 use patrol_pipeline::live::{Live, LiveCamera, LiveConfig, MakeEyes, OnLook, Told};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
@@ -53,6 +54,8 @@ pub(crate) struct Service {
     stop: watch::Sender<bool>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     threads: Vec<JoinHandle<()>>,
+    /// The way to the city, when there is one.
+    outlet: Option<Arc<Outlet>>,
 }
 
 impl Service {
@@ -63,7 +66,7 @@ impl Service {
         let callback = plan.city.as_ref().and_then(|city| city.callback_listen);
         let callback = callback.map(|address| listen(&runtime, address, "city.callback_listen")).transpose()?;
 
-        let names = plan.cameras.iter().map(|camera| (camera.camera.id.to_string(), camera.camera.name.clone())).collect();
+        let names = camera_names(&plan.cameras);
         let board = Board::new(&desk, store.clone(), clock.clone(), plan.site_name.clone(), names)?;
         let wake = Arc::new(Notify::new());
         let on_told = {
@@ -96,6 +99,7 @@ impl Service {
             stop,
             tasks: Vec::new(),
             threads: Vec::new(),
+            outlet: None,
         };
         service.keep_house(plan.weather, clock.clone(), store.clone(), stopped.clone())?;
         if let Some(listener) = console {
@@ -136,7 +140,7 @@ impl Service {
                         Err(error) => board.alarm("evidence-not-deleted", format!("到期图片未能清理:{error}")),
                     }
                 }
-                board.watch_promises();
+                board.watch_cameras();
                 std::thread::park_timeout(HOUSE_PAUSE);
             }
         })?;
@@ -166,6 +170,7 @@ impl Service {
         let Links { clock, store, wake, callback, stopped } = links;
         let (reports, mut reported) = mpsc::channel(REPORTS_BOUND);
         let outlet = Arc::new(system::outlet(plan, city)?);
+        self.outlet = Some(outlet.clone());
         let courier = Courier::new(outlet.clone(), clock.clone());
         self.tasks.push(self.runtime.spawn(poll_cases(outlet, self.board.clone(), clock.clone(), stopped.clone())));
         let outbox = Box::new(StoreOutbox(store));
@@ -200,6 +205,26 @@ impl Service {
         Ok(())
     }
 
+    /// Cameras were read anew: `all` of them as they shall be, those that come or come back changed, and the ids of those that go for
+    /// good or to be replaced. The others are not touched.
+    pub(crate) fn take_over(&self, all: &[CameraPlan], coming: Vec<LiveCamera>, going: &[CameraId]) {
+        let returns: BTreeSet<CameraId> = coming.iter().map(|camera| camera.camera.id.clone()).collect();
+        for id in going {
+            self.live.retire(id, !returns.contains(id));
+        }
+        self.live.register(all.iter().map(|plan| plan.camera.clone()).collect());
+        self.board.set_camera_names(camera_names(all));
+        if let Some(outlet) = &self.outlet {
+            outlet.set_sensors(system::sensors(all));
+        }
+        for camera in coming {
+            let id = camera.camera.id.clone();
+            if let Err(error) = self.live.admit(camera) {
+                self.board.alarm("camera-not-started", format!("摄像机 {id} 未能启动:{error}"));
+            }
+        }
+    }
+
     pub(crate) fn desk_alive(&self) -> bool {
         self.live.gauge().desk_alive()
     }
@@ -229,6 +254,10 @@ impl Service {
         }
         written
     }
+}
+
+fn camera_names(cameras: &[CameraPlan]) -> BTreeMap<String, String> {
+    cameras.iter().map(|plan| (plan.camera.id.to_string(), plan.camera.name.clone())).collect()
 }
 
 struct Links {

@@ -1,10 +1,11 @@
 //! What `run`, `demo` and `replay` build alike from a plan.
 
-use crate::config::{CityPlan, DetectorPlan, Plan};
+use crate::config::{CameraPlan, CityPlan, DetectorPlan, Plan};
 use patrol_city::{Outlet, OutletConfig, Signer, Site};
-use patrol_core::Modality;
+use patrol_core::{CameraId, Modality};
 use patrol_pipeline::{Eyes, live::MakeEyes};
 use patrol_vision::{Detector, HotSpot, OnnxDetector, OnnxRuntime};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,11 +51,7 @@ pub(crate) fn make_eyes(plan: &Plan) -> Result<MakeEyes, String> {
 }
 
 pub(crate) fn outlet(plan: &Plan, city: &CityPlan) -> anyhow::Result<Outlet> {
-    let site = Site {
-        system_code: plan.system_code.clone(),
-        region: plan.region.clone(),
-        sensors: plan.cameras.iter().map(|camera| (camera.camera.id.clone(), camera.camera.modality)).collect(),
-    };
+    let site = Site { system_code: plan.system_code.clone(), region: plan.region.clone(), sensors: sensors(&plan.cameras) };
     Ok(Outlet::new(OutletConfig {
         base: city.base.clone(),
         mapping: city.mapping.clone(),
@@ -63,6 +60,10 @@ pub(crate) fn outlet(plan: &Plan, city: &CityPlan) -> anyhow::Result<Outlet> {
         media_base: city.media_base.clone(),
         timeout: CITY_TIMEOUT,
     })?)
+}
+
+pub(crate) fn sensors(cameras: &[CameraPlan]) -> BTreeMap<CameraId, Modality> {
+    cameras.iter().map(|plan| (plan.camera.id.clone(), plan.camera.modality)).collect()
 }
 
 pub(crate) struct Usage {

@@ -1,9 +1,10 @@
 //! Logs, and metrics in Prometheus' text format. Metric names stand here and nowhere else.
 
 use patrol_core::desk::CameraCondition;
-use patrol_core::{Lead, LeadState, lead::DeliveryState};
+use patrol_core::{Lead, LeadState, LinkStatus, lead::DeliveryState};
 use patrol_pipeline::CameraReading;
 use patrol_store::OutboxCounts;
+use patrol_vision::ThermalReading;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -11,11 +12,13 @@ use tracing_subscriber::EnvFilter;
 
 /// Logs go to standard error, `info` and above unless `PATROL_LOG` says otherwise; standard output is for results.
 pub(crate) fn start_logging() {
-    let filter = EnvFilter::try_from_env("PATROL_LOG").unwrap_or_else(|_| EnvFilter::new("info,ort=warn"));
+    let filter = EnvFilter::try_from_env("PATROL_LOG").unwrap_or_else(|_| EnvFilter::new("info,ort=warn,retina=error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).init();
 }
 
 type Reading = fn(&CameraReading) -> f64;
+type ThermalValue = fn(&ThermalReading) -> f32;
+type LinkReading = fn(&LinkStatus) -> Option<f64>;
 
 /// The whole text of `/metrics`.
 pub(crate) fn metrics(cameras: &[CameraReading], leads: &[Lead], outbox: &OutboxCounts) -> String {
@@ -38,6 +41,38 @@ pub(crate) fn metrics(cameras: &[CameraReading], leads: &[Lead], outbox: &Outbox
         family(&mut text, name, if name.ends_with("_total") { "counter" } else { "gauge" }, help);
         for reading in cameras {
             sample(&mut text, name, &[("camera", reading.camera.id.as_str())], value(reading));
+        }
+    }
+    let of_links: [(&str, &str, LinkReading); 6] = [
+        ("patrol_sessions_total", "Sessions of a live camera that came to play.", |link| Some(link.sessions as f64)),
+        ("patrol_lost_packets_total", "Packets of a live camera that never came.", |link| Some(link.lost_packets as f64)),
+        ("patrol_key_frame_interval_seconds", "The longest time between two key frames seen lately.", |link| link.key_interval_s),
+        ("patrol_camera_clock_skew_seconds", "The camera's clock minus ours, by its last sender report.", |link| link.clock_skew_s),
+        ("patrol_camera_clock_steps_total", "How often the camera's clock stepped.", |link| Some(link.clock_steps as f64)),
+        ("patrol_ring_bytes", "Encoded packets kept for clips.", |link| Some(link.ring_bytes as f64)),
+    ];
+    for (name, help, value) in of_links {
+        family(&mut text, name, if name.ends_with("_total") { "counter" } else { "gauge" }, help);
+        for reading in cameras {
+            if let Some(value) = reading.link.as_ref().and_then(value) {
+                sample(&mut text, name, &[("camera", reading.camera.id.as_str())], value);
+            }
+        }
+    }
+    let of_thermal: [(&str, &str, ThermalValue); 2] = [
+        ("patrol_masked_fraction", "Part of a thermal picture filled before detectors look: border, text, logos.", |read| {
+            read.masked_fraction
+        }),
+        ("patrol_polarity_confidence", "How sure it is that a thermal picture is read the right way round.", |read| {
+            read.polarity_confidence
+        }),
+    ];
+    for (name, help, value) in of_thermal {
+        family(&mut text, name, "gauge", help);
+        for reading in cameras {
+            if let Some(thermal) = &reading.thermal {
+                sample(&mut text, name, &[("camera", reading.camera.id.as_str())], f64::from(value(thermal)));
+            }
         }
     }
     let mut by_state: BTreeMap<&str, u64> = BTreeMap::new();

@@ -71,6 +71,9 @@ fn consider(shared: &Shared, room: &mut DeskRoom, batch: Vec<DeskEvent>, on_told
         _ => None,
     };
     let callbacks: Vec<String> = batch.iter().filter_map(id_of).collect();
+    if let Some(cameras) = lock(&shared.register).take() {
+        room.desk.set_cameras(cameras);
+    }
     let mut last_tries = LAST_TRIES;
     let mut written = room.consider(now, batch);
     let output = loop {

@@ -14,8 +14,10 @@ const REOPEN_FIRST: Duration = Duration::from_secs(1);
 const REOPEN_LONGEST: Duration = Duration::from_secs(30);
 const REOPEN_RESET_AFTER: Duration = Duration::from_secs(10);
 
-/// Access units in a row without a picture before the camera is said to see nothing.
-const UNDECODABLE_LIMIT: u32 = 3;
+/// A camera whose link stands has lost its sight after as many looks without a picture, and not before this long: a key frame of a
+/// camera that is looked at continuously may be two seconds away, and one hiccup is no alarm.
+const SILENT_LOOKS: u32 = 3;
+const SILENT_MIN: Duration = Duration::from_secs(3);
 /// A wait that is longer than the pictures are apart by more than this means that the wall clock was set back.
 const CLOCK_SLACK: Duration = Duration::from_secs(1);
 
@@ -27,6 +29,12 @@ struct Feed<'a> {
     events: &'a Sender<DeskEvent>,
     /// Media and capture time of the newest picture.
     newest: Option<(MediaTime, WallTime)>,
+    /// Monotonic time at which the newest picture came, or this opening began.
+    heard: Duration,
+    /// The same of the newest access unit, whether or not it gave a picture.
+    arrived: Duration,
+    /// Access units in a row that gave no picture.
+    undecodable_running: u32,
     /// Added to the media times of this opening.
     offset_ns: i64,
     /// Scene time at which this opening gave its first picture.
@@ -36,14 +44,21 @@ struct Feed<'a> {
 /// Reads one camera's source for ever: waits for each picture's time, offers it, opens the source anew when it breaks.
 pub(super) fn run_feed(shared: &Shared, index: usize, mut open: OpenSource, events: &Sender<DeskEvent>) {
     let camera = lock(&shared.floor).stations[index].camera.id.clone();
-    let mut feed = Feed { shared, index, camera, events, newest: None, offset_ns: 0, up_since: None };
+    let heard = shared.clock.monotonic();
+    let mut feed =
+        Feed { shared, index, camera, events, newest: None, heard, arrived: heard, undecodable_running: 0, offset_ns: 0, up_since: None };
     let mut wait = REOPEN_FIRST;
-    while !shared.stopping() {
+    while !feed.is_over() {
         feed.up_since = None;
+        feed.heard = shared.clock.monotonic();
+        feed.arrived = feed.heard;
         let why = match open().and_then(|source| feed.read(source)) {
-            Ok(()) => return,
+            Ok(()) => break,
             Err(why) => why,
         };
+        if feed.is_over() {
+            break;
+        }
         tracing::warn!(camera = %feed.camera, why, retry_s = wait.as_secs(), "no pictures");
         lock(&shared.floor).stations[index].last_error = Some(why);
         feed.rely(|reliance| reliance.feed(false));
@@ -53,16 +68,23 @@ pub(super) fn run_feed(shared: &Shared, index: usize, mut open: OpenSource, even
         // Spread by camera, so that a hundred cameras behind one switch do not all come back in the same instant.
         let jitter = 0.8 + 0.4 * (index.wrapping_mul(0x9E37_79B9) % 1000) as f64 / 1000.0;
         if !shared.wait(wait.mul_f64(jitter)) {
-            return;
+            break;
         }
         wait = (wait * 2).min(REOPEN_LONGEST);
     }
+    let station = &mut lock(&shared.floor).stations[index];
+    station.vacant = station.retired;
 }
 
 impl Feed<'_> {
+    /// Everything stops, or this camera was taken off.
+    fn is_over(&self) -> bool {
+        self.shared.stopping() || lock(&self.shared.floor).stations[self.index].retired
+    }
+
     /// `Ok` when the feed is over or everything stops; `Err` says why the source broke.
     fn read(&mut self, mut source: Box<dyn PictureSource>) -> Result<(), String> {
-        while !self.shared.stopping() {
+        while !self.is_over() {
             match source.next()? {
                 Offer::Picture { picture, discontinuity } => {
                     if !self.take(picture, discontinuity) {
@@ -74,6 +96,8 @@ impl Feed<'_> {
                         return Ok(());
                     }
                 }
+                Offer::Skipped { pictures } => lock(&self.shared.floor).stations[self.index].account.skipped(pictures),
+                Offer::Idle => self.notice_silence(),
                 Offer::End => {
                     lock(&self.shared.floor).stations[self.index].ended = true;
                     self.rely(|reliance| reliance.feed(false));
@@ -99,8 +123,14 @@ impl Feed<'_> {
             return false;
         }
         self.newest = Some((picture.media_time, picture.captured.at));
-        self.rely(|reliance| reliance.feed(true));
-        lock(&self.shared.floor).stations[self.index].undecodable_running = 0;
+        self.heard = self.shared.clock.monotonic();
+        self.arrived = self.heard;
+        self.undecodable_running = 0;
+        self.rely(|reliance| {
+            reliance.feed(true);
+            reliance.silent(None);
+        });
+        self.shared.show(self.index, &picture);
         self.shared.offer(self.index, picture, discontinuity);
         true
     }
@@ -113,22 +143,32 @@ impl Feed<'_> {
             }
         }
         let now = self.shared.clock.now();
-        let running = {
+        self.undecodable_running = self.undecodable_running.saturating_add(1);
+        {
             let mut floor = lock(&self.shared.floor);
             let station = &mut floor.stations[self.index];
             station.account.ends(now, now, Outcome::Undecodable);
-            station.undecodable_running = station.undecodable_running.saturating_add(1);
             station.last_error = Some(why.to_owned());
-            station.undecodable_running
-        };
+        }
         // A damaged stream has thousands; the counter has them all.
-        if running == 1 {
+        if self.undecodable_running == 1 {
             tracing::warn!(camera = %self.camera, ?media_time, why, "undecodable");
         }
-        if running == UNDECODABLE_LIMIT {
-            self.rely(|reliance| reliance.sight(Some(Outcome::Undecodable.name().to_owned())));
-        }
+        self.arrived = self.shared.clock.monotonic();
+        self.notice_silence();
         true
+    }
+
+    /// Says that the camera cannot see when its link stands and no picture has come for as long as its looks allow.
+    fn notice_silence(&self) {
+        let promise = lock(&self.shared.floor).stations[self.index].camera.promise;
+        let allowed = (promise.look_every * SILENT_LOOKS).max(SILENT_MIN);
+        let now = self.shared.clock.monotonic();
+        if self.up_since.is_some() && now.saturating_sub(self.heard) >= allowed {
+            let stalled = now.saturating_sub(self.arrived) >= allowed;
+            let why = if stalled { "stalled" } else { Outcome::Undecodable.name() };
+            self.rely(|reliance| reliance.silent(Some(why)));
+        }
     }
 
     /// Waits until it is `at`, but no longer than pictures are apart: a wall clock that was set back must not stop the feed.

@@ -1,12 +1,16 @@
 //! What all threads share: the cameras with their slots, and who is due.
 
+use super::ask::{Asked, Viewer};
+use super::{LiveCamera, OpenSource};
 use crate::condition::Reliance;
 use crate::look::WeatherNow;
 use crate::promise::{Account, DueRule};
 use crate::slot::{Slot, Waiting};
+use crate::source::Link;
 use crate::watch::CameraWatch;
 use patrol_core::desk::CameraReport;
 use patrol_core::{Camera, Clock, Outcome, Picture, WallTime};
+use patrol_vision::thermal::ThermalReading;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -23,13 +27,22 @@ pub(super) struct Station {
     pub(super) account: Account,
     /// `None` while a worker has it.
     pub(super) watch: Option<Box<CameraWatch>>,
-    pub(super) queued: bool,
+    /// Under which deadline it stands among the ready ones.
+    pub(super) queued: Option<WallTime>,
     pub(super) reliance: Reliance,
-    /// Access units in a row that gave no picture.
-    pub(super) undecodable_running: u32,
+    /// The link of a live camera.
+    pub(super) link: Option<Arc<dyn Link>>,
     pub(super) ended: bool,
+    /// No longer in the configuration: nothing more is looked at, and its feed ends.
+    pub(super) retired: bool,
+    /// Its feed's thread has ended after that: another camera may have this place.
+    pub(super) vacant: bool,
+    /// Who waits for the next look.
+    pub(super) asked: Vec<Asked>,
+    pub(super) viewers: Vec<Viewer>,
     pub(super) inferences: u64,
     pub(super) fixtures: u32,
+    pub(super) thermal: Option<ThermalReading>,
     pub(super) last_error: Option<String>,
 }
 
@@ -44,6 +57,8 @@ pub(super) struct Shared {
     pub(super) floor: Mutex<Floor>,
     pub(super) ready: Condvar,
     pub(super) weather: Mutex<WeatherNow>,
+    /// Cameras as the desk shall know them from its next tick on.
+    pub(super) register: Mutex<Option<Vec<Camera>>>,
     pub(super) stopping: AtomicBool,
     /// Feeds and workers have ended: the desk considers what has arrived and ends too.
     pub(super) desk_stopping: AtomicBool,
@@ -55,6 +70,33 @@ pub(super) struct Shared {
     pub(super) desk_alive: AtomicBool,
     /// Why the desk's last output could not be written before all stopped.
     pub(super) unwritten: Mutex<Option<String>>,
+}
+
+impl Station {
+    pub(super) fn new(live: LiveCamera, start: WallTime) -> (Self, OpenSource) {
+        let watch = CameraWatch::new(live.camera.clone(), live.detectors, live.first_track_id);
+        let watch = watch.with_thermal(live.thermal).with_link(live.link.clone());
+        let station = Self {
+            slot: Slot::default(),
+            due: DueRule::new(&live.camera.promise),
+            account: Account::new(start),
+            watch: Some(Box::new(watch)),
+            queued: None,
+            reliance: Reliance::default(),
+            link: live.link,
+            ended: false,
+            retired: false,
+            vacant: false,
+            asked: Vec::new(),
+            viewers: Vec::new(),
+            inferences: 0,
+            fixtures: 0,
+            thermal: None,
+            last_error: None,
+            camera: live.camera,
+        };
+        (station, live.open)
+    }
 }
 
 impl Shared {
@@ -88,7 +130,13 @@ impl Shared {
         let now = self.clock.now();
         let mut floor = lock(&self.floor);
         let station = &mut floor.stations[index];
-        let due = station.due.arrives(picture.media_time) || discontinuity;
+        if station.retired {
+            return;
+        }
+        if discontinuity {
+            station.due.restart();
+        }
+        let due = station.due.arrives(picture.media_time) || !station.asked.is_empty();
         if due {
             station.due.looked(picture.media_time);
         }
@@ -104,19 +152,51 @@ impl Shared {
 impl Floor {
     pub(super) fn queue(&mut self, index: usize) {
         let station = &mut self.stations[index];
-        if station.queued || station.watch.is_none() || !station.slot.is_due() {
+        if station.watch.is_none() || !station.slot.is_due() {
             return;
         }
-        station.queued = true;
-        let deadline = station.account.blind.seen() + station.camera.promise.look_every;
+        // Whoever asked waits in front of the page.
+        let promised = station.account.blind.seen() + station.camera.promise.look_every;
+        let deadline = if station.asked.is_empty() { promised } else { WallTime(i64::MIN) };
+        if let Some(queued) = station.queued {
+            if queued <= deadline {
+                return;
+            }
+            self.ready.remove(&(queued, index));
+        }
+        station.queued = Some(deadline);
         self.ready.insert((deadline, index));
+    }
+
+    /// Takes a camera off the floor; its feed ends when it next asks. What waits in the slot ends here.
+    pub(super) fn retire(&mut self, index: usize, now: WallTime) {
+        let station = &mut self.stations[index];
+        station.retired = true;
+        station.asked.clear();
+        station.viewers.clear();
+        if let Some(queued) = station.queued.take() {
+            self.ready.remove(&(queued, index));
+        }
+        if let Some(left) = station.slot.take() {
+            station.account.ends(left.picture.captured.at, now, Outcome::Stale);
+        }
+    }
+
+    /// A place on the floor: one that was left, or a new one.
+    pub(super) fn place(&mut self, station: Station) -> usize {
+        if let Some(index) = self.stations.iter().position(|station| station.vacant && station.watch.is_some()) {
+            self.stations[index] = station;
+            return index;
+        }
+        self.stations.push(station);
+        self.stations.len() - 1
     }
 
     /// The most overdue camera, checked out with its picture.
     pub(super) fn pick(&mut self) -> Option<(usize, Box<CameraWatch>, Waiting)> {
         let (_, index) = self.ready.pop_first()?;
         let station = &mut self.stations[index];
-        station.queued = false;
+        station.queued = None;
         let watch = station.watch.take()?;
         if let Some(waiting) = station.slot.take() {
             return Some((index, watch, waiting));

@@ -50,6 +50,7 @@ impl Worker {
             }
             let end = clock.now();
             let camera = watch.camera.id.clone();
+            self.shared.answer(index, &watch, &waiting.picture, outcome);
             if let Some(report) = self.put_back(index, watch, &waiting, outcome, end)
                 && self.events.send(DeskEvent::Camera(report)).is_err()
             {
@@ -57,7 +58,7 @@ impl Worker {
             }
             self.shared.busy_since_ms[self.index].store(0, Ordering::Relaxed);
             if let Some(on_look) = &self.on_look {
-                on_look(&LookRecord { camera, captured: waiting.picture.captured.at, start, end, outcome });
+                on_look(&LookRecord { camera, captured: waiting.picture.captured.at, start, end, outcome }, &waiting.picture);
             }
         }
     }
@@ -81,12 +82,16 @@ impl Worker {
         station.account.ends(waiting.picture.captured.at, now, outcome);
         station.inferences = watch.inferences;
         station.fixtures = watch.fixtures;
+        station.thermal = watch.thermal_reading().cloned();
         station.reliance.sight(watch.cannot_see());
         let report = station.reliance.report(&station.camera.id, now);
         if watch.last_error.is_some() {
             station.last_error.clone_from(&watch.last_error);
         }
         station.watch = Some(watch);
+        if station.retired {
+            return None;
+        }
         floor.queue(index);
         report
     }

@@ -6,6 +6,7 @@ use patrol_core::{Clock, Detection, Outcome, Picture, ScaledClock, WallTime};
 use patrol_leads::{Desk, DeskConfig};
 use patrol_pipeline::live::{Live, LiveCamera, LiveConfig, MakeEyes, OnLook, OpenSource};
 use patrol_pipeline::{DeskRoom, Eyes, MemoryArchive, Offer, PictureSource};
+use patrol_vision::thermal::ThermalConfig;
 use patrol_vision::{DetectContext, Detector, VisionError};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,7 +31,7 @@ impl Detector for Fragile {
 const SPEED: f64 = 5.0;
 
 fn live_camera(id: &str, open: OpenSource) -> LiveCamera {
-    LiveCamera { camera: camera(id, 0.5), detectors: vec![0], open, first_track_id: 1 }
+    LiveCamera { camera: camera(id, 0.5), detectors: vec![0], thermal: ThermalConfig::default(), open, link: None, first_track_id: 1 }
 }
 
 fn marked(seconds: f64) -> Tape {
@@ -64,7 +65,7 @@ fn a_source_that_breaks_and_comes_back_is_looked_at_again() {
     let make_eyes: MakeEyes = Arc::new(|| Ok(Eyes::new(vec![Box::new(BrightBoxes) as Box<dyn Detector>])));
     let on_look: OnLook = {
         let times = times.clone();
-        Arc::new(move |look| times.lock().expect("times").push(look.captured))
+        Arc::new(move |look, _| times.lock().expect("times").push(look.captured))
     };
     let live =
         Live::start(&LiveConfig { workers: 1 }, clock, cameras, &make_eyes, room, Box::new(|_| {}), Some(&on_look)).expect("started");

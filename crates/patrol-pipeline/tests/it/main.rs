@@ -4,5 +4,6 @@
 
 mod accounts;
 mod isolation;
+mod live_camera;
 mod one_person_one_lead;
 mod world;

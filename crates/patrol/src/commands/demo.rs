@@ -1,7 +1,7 @@
 //! `patrol demo`: a rendered winter street at ten times real time, a scripted officer, a mock city, and the truth at the end.
 
 use crate::archive::open_desk;
-use crate::config::{CameraPlan, CityPlan, DetectorPlan, HOT_SPOT_MIN_SCORE, Plan};
+use crate::config::{CameraPlan, CityPlan, DEFAULT_RINGS_MIB, DetectorPlan, HOT_SPOT_MIN_SCORE, Plan, ReloadBasis, SourcePlan};
 use crate::eval::leads::{LeadScore, Truth, score_leads};
 use crate::office::Board;
 use crate::service::{Parts, Service};
@@ -17,6 +17,7 @@ use patrol_leads::{DeskConfig, OnTimeout};
 use patrol_pipeline::Eyes;
 use patrol_pipeline::live::LiveCamera;
 use patrol_sim::{Scene, SceneStream};
+use patrol_vision::thermal::ThermalConfig;
 use patrol_vision::{DetectContext, Detector, HotSpotConfig, VisionError};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -154,8 +155,15 @@ fn plan(scene: &Scene, args: &Args, secret: &str, city: SocketAddr, callbacks: S
         cameras: scene
             .cameras()
             .iter()
-            .map(|camera| CameraPlan { camera: camera.camera(), detectors: vec![0], source: folder.to_owned(), fps: None })
+            .map(|camera| CameraPlan {
+                camera: camera.camera(),
+                detectors: vec![0],
+                source: SourcePlan::File { path: folder.to_owned(), fps: None },
+                thermal: ThermalConfig::default(),
+                source_place: String::new(),
+            })
             .collect(),
+        left_out: Vec::new(),
         desk: DeskConfig { on_timeout: OnTimeout::Push, ..DeskConfig::default() },
         store_dir: None,
         console: (!args.headless).then_some(CONSOLE),
@@ -168,6 +176,8 @@ fn plan(scene: &Scene, args: &Args, secret: &str, city: SocketAddr, callbacks: S
             media_base: None,
         }),
         workers: None,
+        rings_bytes_max: DEFAULT_RINGS_MIB << 20,
+        reload_basis: ReloadBasis::default(),
     })
 }
 
@@ -184,6 +194,8 @@ fn live_cameras(plan: &Plan, scene: &Arc<Scene>, epoch: u64) -> Vec<LiveCamera> 
             camera: camera.camera.clone(),
             detectors: camera.detectors.clone(),
             open: open(index, scene.clone()),
+            thermal: camera.thermal.clone(),
+            link: None,
             first_track_id: system::first_track_id(epoch),
         })
         .collect()

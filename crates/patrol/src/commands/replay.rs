@@ -4,8 +4,8 @@ mod events;
 mod results;
 
 use crate::archive::{StoreArchive, open_desk};
-use crate::config::{Plan, Problems, live_address};
-use crate::sources::FileSource;
+use crate::config::{Plan, Problems, SourcePlan, live_address};
+use crate::sources::FeedSource;
 use crate::system;
 use events::Events;
 use patrol_core::{Clock as _, ManualClock, SystemClock, WallTime};
@@ -49,12 +49,12 @@ const END_OF_TIME_UNIX_S: i64 = 7_289_654_400;
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let timing = SystemClock::new();
     let (mut plan, problems) = Plan::load(&args.pipeline)?;
-    override_feeds(&mut plan, &args.feed)?;
     // Sources may be given by --feed and weather by --events; each is asked for where it is used.
-    let of_use = |place: &str| !place.ends_with(".source") && place != "weather.air_c";
-    for problem in problems.0.iter().filter(|problem| of_use(&problem.place)) {
+    let for_use = |place: &str| place.ends_with("source") || place == "weather.air_c";
+    for problem in problems.0.iter().filter(|problem| !problem.warning || !for_use(&problem.place)) {
         eprintln!("{problem}");
     }
+    override_feeds(&mut plan, &args.feed)?;
     let start = start(args)?;
     let events = Events::read(args, &plan, start)?;
     let mut eyes = system::make_eyes(&plan).and_then(|make| make()).map_err(anyhow::Error::msg)?;
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut room = DeskRoom::new(desk, archive);
     let mut cameras = Vec::new();
     for (camera, source) in plan.cameras.iter().zip(sources) {
-        let watch = CameraWatch::new(camera.camera.clone(), camera.detectors.clone(), first_track_id);
+        let watch = CameraWatch::new(camera.camera.clone(), camera.detectors.clone(), first_track_id).with_thermal(camera.thermal.clone());
         cameras.push(ReplayCamera::new(watch, Box::new(source), start));
     }
     patrol_pipeline::replay::replay(start, &mut cameras, &mut eyes, &mut room, events.timed, &mut results)?;
@@ -96,22 +96,33 @@ fn override_feeds(plan: &mut Plan, feeds: &[String]) -> Result<(), Problems> {
             problems.error("--feed", format!("{feed:?}"), "CAMERA=PATH", "");
             continue;
         };
-        if let Some(shown) = live_address(Path::new(path)) {
+        if let Some(shown) = live_address(path) {
             problems.error("--feed", format!("the address {shown}"), "a video file or a folder of pictures", "record it first");
             continue;
         }
         match plan.cameras.iter_mut().find(|camera| camera.camera.id.as_str() == id) {
-            Some(camera) => camera.source = PathBuf::from(path),
+            Some(camera) => {
+                let fps = if let SourcePlan::File { fps, .. } = camera.source { fps } else { None };
+                camera.source = SourcePlan::File { path: PathBuf::from(path), fps };
+            }
             None => problems.error("--feed", format!("{id:?}"), "the id of a camera of the pipeline", ""),
         }
     }
     if problems.0.is_empty() { Ok(()) } else { Err(problems) }
 }
 
-fn open_sources(plan: &Plan, out: &Path, start: WallTime) -> Result<Vec<FileSource>, Problems> {
+fn open_sources(plan: &Plan, out: &Path, start: WallTime) -> Result<Vec<FeedSource>, Problems> {
     let (mut sources, mut problems) = (Vec::new(), Problems::default());
     for camera in &plan.cameras {
-        let (id, source) = (&camera.camera.id, &camera.source);
+        let id = &camera.camera.id;
+        let (source, fps) = match &camera.source {
+            SourcePlan::File { path, fps } => (path, *fps),
+            SourcePlan::Rtsp(rtsp) => {
+                let found = format!("the live address {}", rtsp.shown());
+                problems.error(format!("camera {id}"), found, "recorded pictures", format!("give them with --feed {id}=PATH"));
+                continue;
+            }
+        };
         if results::will_be_cleared(source, out) {
             let found = format!("{}, which is inside --out and would be removed", source.display());
             problems.error(format!("camera {id}"), found, "another folder for --out", "");
@@ -119,7 +130,7 @@ fn open_sources(plan: &Plan, out: &Path, start: WallTime) -> Result<Vec<FileSour
         }
         // What opening says of a path that is not there would be of video; the system's words are plainer.
         let there = source.metadata().map_err(|error| format!("{}: {error}", source.display()));
-        match there.and_then(|_| FileSource::open(source, camera.fps, start)) {
+        match there.and_then(|_| FeedSource::file(source, fps, start)) {
             Ok(source) => sources.push(source),
             Err(why) => problems.error(format!("camera {id}"), why, "recorded pictures", format!("give them with --feed {id}=PATH")),
         }

@@ -1,15 +1,23 @@
-//! Cameras: place, promise, source, and the detectors that look.
+//! Cameras: place, promise, source, and the detectors that look. Tables of the pipeline file and rows of the register are checked alike.
 
 use super::detectors::Known;
+use super::interior;
+use super::place::Place;
 use super::plan::{CameraPlan, DetectorPlan};
 use super::problem::Problems;
+use super::register::Register;
+use super::site_class::{DEFAULT_SITE_PRIOR, prior_of_class};
+use super::source::{self, SourcePlan, quoted};
 use super::written::CameraTable;
 use patrol_core::{Camera, CameraId, CameraView, Crs, Modality, Position, Promise};
+use patrol_vision::thermal::ThermalConfig;
+use serde::de::value::{Error as NameError, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
-const FOLDER_FPS: RangeInclusive<f64> = 0.01..=120.0;
 const HEIGHT_M: RangeInclusive<f32> = 0.5..=1000.0;
 const TILT_DEG: RangeInclusive<f32> = 0.0..=90.0;
 const HFOV_DEG: RangeInclusive<f32> = 1.0..=170.0;
@@ -19,111 +27,239 @@ const POSITION_ERROR_M: RangeInclusive<f32> = 0.0..=10_000.0;
 const LOOK_EVERY_S: RangeInclusive<f64> = 0.0..=3600.0;
 const LOOK_LIMIT_MAX_S: f64 = 86_400.0;
 const RESCAN_EVERY_S: RangeInclusive<f64> = 1.0..=120.0;
+/// Files are named after ids, and no file system here takes longer names than 255 bytes.
+const ID_MAX_BYTES: usize = 128;
 
+/// A camera of the register that does not run: its place is not seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    /// `cameras.csv:12`.
+    pub(crate) place: String,
+    /// When the row has one that can be an id.
+    pub(crate) id: Option<String>,
+    pub(crate) name: String,
+    /// No camera may be there: it does not run on after a reload either.
+    pub(crate) forbidden: bool,
+    /// The row is not of the register's shape: other cameras may have got lost in it.
+    pub(crate) misshapen: bool,
+}
+
+/// What the pipeline file and its register say of cameras.
+#[derive(Default)]
+pub(super) struct Cameras {
+    pub(super) plans: Vec<CameraPlan>,
+    pub(super) left_out: Vec<LeftOut>,
+}
+
+/// Checks every camera. A fault in a `[[camera]]` table costs the pipeline, one in a row of the register that camera.
 pub(super) fn plans(
     tables: Vec<Option<CameraTable>>,
+    register: Option<Register>,
     folder: &Path,
     detectors: &[DetectorPlan],
     known: &Known,
     problems: &mut Problems,
-) -> Vec<CameraPlan> {
-    let mut plans: Vec<CameraPlan> = Vec::new();
+) -> Cameras {
+    let (mut cameras, mut seen) = (Cameras::default(), Seen::default());
     for (index, table) in tables.into_iter().enumerate() {
         let Some(table) = table else { continue };
-        let place = format!("camera[{index}]");
-        check_id(&table.id, &place, &plans, problems);
-        if table.interior_forbidden {
-            problems.error(
-                format!("{place}.interior_forbidden"),
-                "true",
-                "no camera inside a guest room, dormitory, bathroom, toilet or changing room",
-                "such a feed is refused by law (State Council Order 799, article 8); remove the camera",
+        let place = Place::of_table(index);
+        let checked = check(&table, &place, folder, detectors, known, problems);
+        seen.check(&table, checked.plan.as_ref(), &place, problems);
+        if let Some(plan) = checked.plan {
+            seen.note(&plan, &place);
+            cameras.plans.push(plan);
+        }
+    }
+    let Some(register) = register else { return cameras };
+    for row in register.rows {
+        let place = Place::of_row(&register.name, row.line, &register.headings);
+        let mut problems_of_row = row.problems;
+        let mut left_out = LeftOut {
+            place: place.base().to_owned(),
+            // Of a row out of shape anything may stand in these cells, addresses and other rows too.
+            id: row.id.filter(|id| is_id(id)),
+            name: if row.misshapen || row.name.contains("://") { String::new() } else { row.name },
+            forbidden: false,
+            misshapen: row.misshapen,
+        };
+        if let Some(table) = row.table {
+            let checked = check(&table, &place, &register.folder, detectors, known, &mut problems_of_row);
+            seen.check(&table, checked.plan.as_ref(), &place, &mut problems_of_row);
+            left_out.forbidden = checked.forbidden;
+            if let Some(plan) = checked.plan.filter(|_| problems_of_row.errors() == 0) {
+                seen.note(&plan, &place);
+                cameras.plans.push(plan);
+                problems.append_of_camera(problems_of_row);
+                continue;
+            }
+        }
+        problems.append_of_camera(problems_of_row);
+        cameras.left_out.push(left_out);
+    }
+    cameras
+}
+
+fn is_id(text: &str) -> bool {
+    (1..=ID_MAX_BYTES).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && !text.starts_with('.')
+}
+
+struct Checked {
+    /// To be used only when no error was noted.
+    plan: Option<CameraPlan>,
+    forbidden: bool,
+}
+
+fn check(
+    table: &CameraTable,
+    place: &Place<'_>,
+    folder: &Path,
+    detectors: &[DetectorPlan],
+    known: &Known,
+    problems: &mut Problems,
+) -> Checked {
+    let id = &table.id;
+    if !is_id(id) {
+        problems.error(place.at("id"), quoted(id), "letters, digits, '-', '_' and '.'", "files are named after it");
+    }
+    let forbidden = interior::is_forbidden(table, place, problems);
+    check_code(table, place, problems);
+    if let Some(grid) = table.grid.as_ref().filter(|grid| grid.len() != 15 || !grid.bytes().all(|byte| byte.is_ascii_digit())) {
+        let hint = if is_scientific(grid) { SCIENTIFIC_HINT } else { "the city may not find the place by it" };
+        problems.warning(place.at("grid"), quoted(grid), "15 digits of the unit grid", hint);
+    }
+    let source = source::plan(table, place, folder, problems);
+    let (detectors, camera) = (chosen_detectors(table, place, detectors, known, problems), camera(table, place, problems));
+    let plan = source.map(|source| CameraPlan {
+        camera,
+        source,
+        detectors,
+        thermal: thermal(table, place, problems),
+        source_place: place.at("source"),
+    });
+    Checked { plan, forbidden }
+}
+
+/// How a thermal camera shows warmth, as far as somebody wrote it down.
+fn thermal(table: &CameraTable, place: &Place<'_>, problems: &mut Problems) -> ThermalConfig {
+    let given =
+        [("polarity", table.polarity.is_some()), ("palette", table.palette.is_some()), ("mask_overlays", table.mask_overlays.is_some())];
+    if table.modality != Modality::Thermal {
+        for (key, _) in given.into_iter().filter(|(_, given)| *given) {
+            problems.error(place.at(key), "a value", "none: the camera is not thermal", "take it out");
+        }
+        return ThermalConfig::default();
+    }
+    ThermalConfig {
+        polarity: named(table.polarity.as_ref(), &place.at("polarity"), "auto, white-hot or black-hot", problems),
+        palette: named(
+            table.palette.as_ref(),
+            &place.at("palette"),
+            "auto, grey, or a palette's name such as iron or rainbow-hc",
+            problems,
+        ),
+        mask_overlays: table.mask_overlays.unwrap_or(true),
+    }
+}
+
+/// One of an enumeration's names; its default when none is given, and when it is no name, which is noted.
+fn named<T: DeserializeOwned + Default>(text: Option<&String>, place: &str, wanted: &str, problems: &mut Problems) -> T {
+    let Some(text) = text else { return T::default() };
+    let name: StrDeserializer<'_, NameError> = text.as_str().into_deserializer();
+    T::deserialize(name).unwrap_or_else(|_| {
+        problems.error(place, quoted(text), wanted, "");
+        T::default()
+    })
+}
+
+/// A spreadsheet took the code for a number and kept 15 digits of it.
+fn is_scientific(code: &str) -> bool {
+    code.contains(['E', 'e']) && code.parse::<f64>().is_ok()
+}
+
+const SCIENTIFIC_HINT: &str = "a spreadsheet made a number of it: format the column as text and enter the code again";
+
+fn check_code(table: &CameraTable, place: &Place<'_>, problems: &mut Problems) {
+    let Some(code) = &table.code else { return };
+    if code.len() != 20 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
+        let hint = if is_scientific(code) { SCIENTIFIC_HINT } else { "" };
+        problems.error(place.at("code"), quoted(code), "20 digits (GB/T 28181 Annex E)", hint);
+    } else if !code[10..13].starts_with('1') {
+        // Annex E: types 111–199 are devices; 200 and above are platforms, groups and users.
+        let found = format!("{code:?}, of type {}", &code[10..13]);
+        problems.warning(place.at("code"), found, "the code of a camera, of type 131 or 132", "the code of a platform or a group?");
+    }
+}
+
+/// What must be its own for each camera, and where it stood first.
+#[derive(Default)]
+struct Seen {
+    /// By the id in lower case: the id as written, and its place.
+    ids: HashMap<String, (String, String)>,
+    codes: HashMap<String, String>,
+    urls: HashMap<String, String>,
+}
+
+impl Seen {
+    fn check(&self, table: &CameraTable, plan: Option<&CameraPlan>, place: &Place<'_>, problems: &mut Problems) {
+        let id = &table.id;
+        if let Some((other, first)) = self.ids.get(&id.to_ascii_lowercase()) {
+            let found = if other == id {
+                format!("{id:?} for the second time, first in {first}")
+            } else {
+                format!("{id:?}, which differs from {other:?} in {first} only in case")
+            };
+            problems.error(place.at("id"), found, "an id of its own", "files are named after it, and some disks do not tell case");
+        }
+        if let Some((code, first)) = table.code.as_ref().and_then(|code| Some((code, self.codes.get(code)?))) {
+            let found = format!("{code:?} for the second time, first in {first}");
+            problems.error(place.at("code"), found, "a code of its own", "the city would look for the person at the other camera");
+        }
+        if let Some(SourcePlan::Rtsp(rtsp)) = plan.map(|plan| &plan.source)
+            && let Some(first) = self.urls.get(&rtsp.url)
+        {
+            let found = format!("{}, the same stream as {first}", rtsp.shown());
+            problems.warning(
+                place.at("source"),
+                found,
+                "an address of its own",
+                "of two places one is not seen, and is told of all the same",
             );
         }
-        if let Some(code) = table.code.as_ref().filter(|code| code.len() != 20 || !code.bytes().all(|byte| byte.is_ascii_digit())) {
-            problems.error(format!("{place}.code"), format!("{code:?}"), "20 digits (GB/T 28181 Annex E)", "");
+    }
+
+    fn note(&mut self, plan: &CameraPlan, place: &Place<'_>) {
+        let (id, base) = (plan.camera.id.as_str(), place.base().to_owned());
+        self.ids.entry(id.to_ascii_lowercase()).or_insert_with(|| (id.to_owned(), base.clone()));
+        if let Some(code) = &plan.camera.code {
+            self.codes.entry(code.clone()).or_insert_with(|| base.clone());
         }
-        check_source(&table, &place, folder, problems);
-        plans.push(CameraPlan {
-            detectors: chosen_detectors(&table, &place, detectors, known, problems),
-            source: folder.join(&table.source),
-            fps: table.fps,
-            camera: camera(&table, &place, problems),
-        });
-    }
-    plans
-}
-
-fn check_id(id: &str, place: &str, before: &[CameraPlan], problems: &mut Problems) {
-    let wanted = "letters, digits, '-', '_' and '.'";
-    if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) || id.starts_with('.') {
-        problems.error(format!("{place}.id"), format!("{id:?}"), wanted, "files are named after it");
-    }
-    if let Some(other) = before.iter().map(|plan| plan.camera.id.as_str()).find(|other| other.eq_ignore_ascii_case(id)) {
-        let found =
-            if other == id { format!("{id:?} for the second time") } else { format!("{id:?}, which differs from {other:?} only in case") };
-        problems.error(format!("{place}.id"), found, "an id of its own", "files are named after it, and some disks do not tell case");
-    }
-}
-
-/// When `source` is the address of a live feed: what of it may be shown, scheme and host. Users, passwords and paths stay hidden.
-pub(crate) fn live_address(source: &Path) -> Option<String> {
-    let text = source.to_string_lossy();
-    let (scheme, rest) = text.split_once("://")?;
-    // A password may itself hold '/' or '@': all up to the last '@' is taken for it.
-    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
-    let (host, more) = rest.find(['/', '?', '#']).map_or((rest, ""), |end| (&rest[..end], "/…"));
-    Some(format!("{scheme}://{host}{more}"))
-}
-
-fn check_source(table: &CameraTable, place: &str, folder: &Path, problems: &mut Problems) {
-    let fps_good = table.fps.is_none_or(|fps| problems.in_range(format!("{place}.fps"), &fps, &FOLDER_FPS, "pictures per second"));
-    if let Some(shown) = live_address(&table.source) {
-        problems.error(
-            format!("{place}.source"),
-            format!("the address {shown}"),
-            "a video file or a folder of pictures",
-            "not built yet: live feeds come later; give a video file or a folder",
-        );
-        return;
-    }
-    let source = folder.join(&table.source);
-    match source.metadata() {
-        Err(error) => problems.warning(
-            format!("{place}.source"),
-            format!("{}: {error}", source.display()),
-            "a video file, a picture or a folder of pictures",
-            "`run` starts without it and tries again for ever",
-        ),
-        Ok(found) if found.is_dir() && table.fps.is_none() && fps_good => {
-            problems.error(format!("{place}.fps"), "nothing", "pictures per second of the folder, 0.01 to 120", "");
+        if let SourcePlan::Rtsp(rtsp) = &plan.source {
+            self.urls.entry(rtsp.url.clone()).or_insert(base);
         }
-        Ok(_) => {}
     }
 }
 
-fn chosen_detectors(table: &CameraTable, place: &str, detectors: &[DetectorPlan], known: &Known, problems: &mut Problems) -> Vec<usize> {
-    let place = format!("{place}.detectors");
+fn chosen_detectors(
+    table: &CameraTable,
+    place: &Place<'_>,
+    detectors: &[DetectorPlan],
+    known: &Known,
+    problems: &mut Problems,
+) -> Vec<usize> {
+    let (place, place_hint) = (place.at("detectors"), place.detectors_hint());
     if table.detectors.is_empty() {
-        problems.error(&place, "an empty list", "at least one name of a [[detector]]", "");
+        problems.error(&place, "nothing", "at least one name of a [[detector]]", place_hint);
     }
-    let (mut chosen, mut all_usable) = (Vec::new(), true);
+    let all_usable = known.check(&table.detectors, &place, problems);
+    let mut chosen = Vec::new();
     for (index, name) in table.detectors.iter().enumerate() {
         if table.detectors[..index].contains(name) {
-            problems.error(&place, format!("{name:?} twice"), "every detector once", "");
-            continue;
-        }
-        match known.by_name.get(name) {
-            Some(Some(index)) => chosen.push(*index),
-            Some(None) => all_usable = false,
-            None => {
-                all_usable = false;
-                if !known.some_nameless {
-                    let names: Vec<&str> = known.by_name.keys().map(String::as_str).collect();
-                    let names = if names.is_empty() { "none is there".to_owned() } else { names.join(", ") };
-                    problems.error(&place, format!("{name:?}"), format!("the name of a [[detector]]: {names}"), "");
-                }
-            }
+            problems.error(&place, format!("{} twice", quoted(name)), "every detector once", "");
+        } else if let Some(Some(index)) = known.by_name.get(name) {
+            chosen.push(*index);
         }
     }
     let modality_of = |index: &usize| match &detectors[*index] {
@@ -144,19 +280,30 @@ fn chosen_detectors(table: &CameraTable, place: &str, detectors: &[DetectorPlan]
     chosen
 }
 
-fn camera(table: &CameraTable, place: &str, problems: &mut Problems) -> Camera {
-    problems.in_range(format!("{place}.position_error_m"), &table.position_error_m, &POSITION_ERROR_M, "metres");
+fn camera(table: &CameraTable, place: &Place<'_>, problems: &mut Problems) -> Camera {
+    problems.in_range(place.at("position_error_m"), &table.position_error_m, &POSITION_ERROR_M, "metres");
     let position = match (table.longitude, table.latitude) {
+        (Some(0.0), Some(0.0)) => {
+            problems.warning(
+                place.at("longitude, latitude"),
+                "0, 0",
+                "WGS-84 degrees, or neither",
+                "counted as unknown: it lies in the sea",
+            );
+            None
+        }
         (Some(lon), Some(lat)) if (-180.0..=180.0).contains(&lon) && (-90.0..=90.0).contains(&lat) => {
             Some(Position { lon, lat, crs: Crs::Wgs84, error_m: table.position_error_m })
         }
         (None, None) => None,
         (lon, lat) => {
-            problems.error(format!("{place}.longitude, latitude"), format!("{lon:?}, {lat:?}"), "both, WGS-84 degrees, or neither", "");
+            let swapped = lon.is_some_and(|lon| (-90.0..=90.0).contains(&lon)) && lat.is_some_and(|lat| lat.abs() > 90.0);
+            let hint = if swapped { "are the two exchanged?" } else { "" };
+            problems.error(place.at("longitude, latitude"), format!("{lon:?}, {lat:?}"), "both, WGS-84 degrees, or neither", hint);
             None
         }
     };
-    problems.in_range(format!("{place}.heading_deg"), &table.heading_deg, &HEADING_DEG, "degrees");
+    problems.in_range(place.at("heading_deg"), &table.heading_deg, &HEADING_DEG, "degrees");
     let given = [
         ("height_m", table.height_m, HEIGHT_M, "metres"),
         ("tilt_deg", table.tilt_deg, TILT_DEG, "degrees"),
@@ -164,7 +311,7 @@ fn camera(table: &CameraTable, place: &str, problems: &mut Problems) -> Camera {
     ];
     for (key, value, range, unit) in &given {
         if let Some(value) = value {
-            problems.in_range(format!("{place}.{key}"), value, range, unit);
+            problems.in_range(place.at(key), value, range, unit);
         }
     }
     let view = match (table.height_m, table.tilt_deg, table.hfov_deg) {
@@ -174,7 +321,7 @@ fn camera(table: &CameraTable, place: &str, problems: &mut Problems) -> Camera {
         (None, None, None) => None,
         _ => {
             problems.error(
-                format!("{place}.height_m, tilt_deg, hfov_deg"),
+                place.at("height_m, tilt_deg, hfov_deg"),
                 "only some of them",
                 "all three, or none",
                 "without them sizes are learnt from walkers",
@@ -197,84 +344,19 @@ fn camera(table: &CameraTable, place: &str, problems: &mut Problems) -> Camera {
     }
 }
 
-fn promise(table: &CameraTable, place: &str, problems: &mut Problems) -> Promise {
+fn promise(table: &CameraTable, place: &Place<'_>, problems: &mut Problems) -> Promise {
     let every_s = table.look_every_s;
     let limit_s = table.look_limit_s.unwrap_or(every_s * 3.0);
-    if problems.in_range(format!("{place}.look_every_s"), &every_s, &LOOK_EVERY_S, "seconds")
-        && !(every_s..=LOOK_LIMIT_MAX_S).contains(&limit_s)
-    {
+    if problems.in_range(place.at("look_every_s"), &every_s, &LOOK_EVERY_S, "seconds") && !(every_s..=LOOK_LIMIT_MAX_S).contains(&limit_s) {
         problems.error(
-            format!("{place}.look_limit_s"),
+            place.at("look_limit_s"),
             limit_s.to_string(),
             format!("look_every_s, here {every_s}, to {LOOK_LIMIT_MAX_S} seconds"),
             "",
         );
     }
-    problems.in_range(format!("{place}.rescan_every_s"), &table.rescan_every_s, &RESCAN_EVERY_S, "seconds");
+    problems.in_range(place.at("rescan_every_s"), &table.rescan_every_s, &RESCAN_EVERY_S, "seconds");
     // What is no length of time has its error above; the plan is not used then.
     let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or_default();
     Promise { look_every: seconds(every_s), look_limit: seconds(limit_s), rescan_every: seconds(table.rescan_every_s) }
-}
-
-/// A place of unknown class counts as a main road (`integration.md` §1.7).
-const DEFAULT_SITE_PRIOR: f32 = 0.3;
-
-/// How likely people in need shelter at a place of GB/T 28181 Annex O class `code` (`integration.md` §1.7); longest prefix first.
-fn site_prior(code: &str) -> Option<f32> {
-    const PRIORS: [(&str, f32); 23] = [
-        ("00203", 1.0),
-        ("00401", 1.0),
-        ("00402", 1.0),
-        ("00602", 0.9),
-        ("00605", 0.9),
-        ("00604", 0.9),
-        ("01202", 0.7),
-        ("01204", 0.7),
-        ("01205", 0.7),
-        ("01301", 0.8),
-        ("00501", 0.5),
-        ("02201", 0.5),
-        ("00201", 0.3),
-        ("007", 0.7),
-        ("001", 0.6),
-        ("008", 0.5),
-        ("018", 0.4),
-        ("020", 0.2),
-        ("019", 0.2),
-        ("017", 0.2),
-        ("011", 0.2),
-        ("013", 0.8),
-        ("012", 0.7),
-    ];
-    PRIORS.iter().find(|(prefix, _)| code.starts_with(prefix)).map(|(_, prior)| *prior)
-}
-
-fn prior_of_class(code: &str, place: &str, problems: &mut Problems) -> f32 {
-    let (place, digits) = (format!("{place}.site_class"), code.bytes().all(|byte| byte.is_ascii_digit()));
-    if !digits || !(3..=7).contains(&code.len()) {
-        problems.error(place, format!("{code:?}"), "3 to 7 digits of GB/T 28181 Annex O, such as \"00203\" for an underpass", "");
-        return DEFAULT_SITE_PRIOR;
-    }
-    site_prior(code).unwrap_or_else(|| {
-        let counted = format!("counted as a main road ({DEFAULT_SITE_PRIOR}): leads here rank lower than at a place of shelter");
-        problems.warning(place, format!("{code:?}, a class without a prior"), "a class of Annex O where people shelter", counted);
-        DEFAULT_SITE_PRIOR
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_a_live_address_only_scheme_and_host_are_shown() {
-        for (source, shown) in [
-            ("rtsp://admin:p/ss@w@10.0.0.7:554/ch1?token=x", Some("rtsp://10.0.0.7:554/…")),
-            ("rtsp://10.0.0.7", Some("rtsp://10.0.0.7")),
-            ("rtsp://10.0.0.7?user=admin", Some("rtsp://10.0.0.7/…")),
-            ("folder/video.mp4", None),
-        ] {
-            assert_eq!(live_address(Path::new(source)).as_deref(), shown, "{source}");
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::plan::DetectorPlan;
 use super::problem::Problems;
+use super::source::quoted;
 use super::written::DetectorTable;
 use patrol_vision::{Device, HotSpotConfig, ModelCard};
 use std::collections::BTreeMap;
@@ -10,11 +11,28 @@ use std::path::Path;
 
 /// Names that cameras may give.
 #[derive(Default)]
-pub(super) struct Known {
+pub(crate) struct Known {
     /// Index into the plans; `None`: the detector has an error of its own, which is enough.
     pub(super) by_name: BTreeMap<String, Option<usize>>,
     /// A table whose name could not be read either: any unknown name may be its.
     pub(super) some_nameless: bool,
+}
+
+impl Known {
+    /// Whether all `names` are detectors that can be used; notes those that are none.
+    pub(super) fn check(&self, names: &[String], place: &str, problems: &mut Problems) -> bool {
+        let mut all_usable = true;
+        for name in names {
+            let usable = self.by_name.get(name);
+            all_usable &= matches!(usable, Some(Some(_)));
+            if usable.is_none() && !self.some_nameless {
+                let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+                let known = if known.is_empty() { "none is there".to_owned() } else { known.join(", ") };
+                problems.error(place, quoted(name), format!("the name of a [[detector]]: {known}"), "");
+            }
+        }
+        all_usable
+    }
 }
 
 const SCORE: RangeInclusive<f32> = 0.0..=1.0;

@@ -1,11 +1,15 @@
 //! The checked plan: everything `run` and `replay` need, or every reason why not.
 
+use super::cameras::{Cameras, LeftOut};
+use super::detectors::Known;
 use super::problem::Problems;
-use super::written::{self, PipelineFile, WeatherTable};
-use super::{cameras, city, detectors};
+use super::source::SourcePlan;
+use super::written::{self, CameraTable, PipelineFile, RegisterTable, RunTable, WeatherTable};
+use super::{cameras, city, detectors, register};
 use patrol_city::{Mapping, Secret};
 use patrol_core::{Camera, WallTime, Weather};
 use patrol_leads::{DeskConfig, OnTimeout};
+use patrol_vision::thermal::ThermalConfig;
 use patrol_vision::{Device, HotSpotConfig, ModelCard};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -19,11 +23,24 @@ pub(crate) struct Plan {
     pub(crate) weather: Option<Weather>,
     pub(crate) detectors: Vec<DetectorPlan>,
     pub(crate) cameras: Vec<CameraPlan>,
+    /// Cameras of the register that do not run: places unseen.
+    pub(crate) left_out: Vec<LeftOut>,
     pub(crate) desk: DeskConfig,
     pub(crate) store_dir: Option<PathBuf>,
     pub(crate) console: Option<SocketAddr>,
     pub(crate) city: Option<CityPlan>,
     pub(crate) workers: Option<usize>,
+    /// Most bytes of encoded packets kept for clips, of all RTSP cameras together.
+    pub(crate) rings_bytes_max: u64,
+    /// What [`reload_cameras`](super::reload_cameras) compares with.
+    pub(crate) reload_basis: ReloadBasis,
+}
+
+/// What the file said of everything but cameras when the patrol began.
+#[derive(Default)]
+pub(crate) struct ReloadBasis {
+    pub(super) sections: toml::Table,
+    pub(super) detectors: Known,
 }
 
 #[derive(Clone)]
@@ -32,12 +49,23 @@ pub(crate) enum DetectorPlan {
     HotSpot(HotSpotConfig),
 }
 
+#[derive(Debug, Clone)]
 pub(crate) struct CameraPlan {
     pub(crate) camera: Camera,
     /// Indices into `Plan::detectors`.
     pub(crate) detectors: Vec<usize>,
-    pub(crate) source: PathBuf,
-    pub(crate) fps: Option<f64>,
+    pub(crate) source: SourcePlan,
+    /// What is known of a thermal camera's pictures beforehand.
+    pub(crate) thermal: ThermalConfig,
+    /// Where the source is written, for problems: `camera[2].source` or `cameras.csv:12 source`.
+    pub(crate) source_place: String,
+}
+
+impl CameraPlan {
+    /// Whether nothing of the camera itself differs, wherever it is written.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.camera == other.camera && self.detectors == other.detectors && self.source == other.source && self.thermal == other.thermal
+    }
 }
 
 pub(crate) struct CityPlan {
@@ -55,46 +83,107 @@ const MONTH_MIN_C: [f32; 12] = [2.1, 3.7, 7.1, 12.1, 17.3, 21.7, 25.9, 25.8, 21.
 /// More threads than any machine here has cores is a slip of the hand.
 const WORKERS: RangeInclusive<usize> = 1..=256;
 
+/// 100 cameras with 20 s of 2 Mbit/s each (5 MB), and an eighth of the memory of a small server of 4 GiB.
+pub(crate) const DEFAULT_RINGS_MIB: u64 = 512;
+/// One camera's ring is 8 MiB at most: less keeps none whole. 64 GiB is more than any machine here has.
+const RINGS_MIB: RangeInclusive<u64> = 8..=65_536;
+
 impl Plan {
-    /// Reads and checks a pipeline file, or a folder that holds `pipeline.toml`. `Err` holds at least one error;
-    /// `Ok` comes with warnings only.
+    /// Reads and checks a pipeline file, or a folder that holds `pipeline.toml`. `Err` holds at least one error that costs the pipeline;
+    /// `Ok` comes with warnings, and with errors that cost cameras of the register.
     pub(crate) fn load(path: &Path) -> Result<(Self, Problems), Problems> {
-        let mut problems = Problems::default();
-        let path = if path.is_dir() {
-            let inside = path.join("pipeline.toml");
-            if !inside.is_file() {
-                problems.error(
-                    path.display().to_string(),
-                    "a folder without pipeline.toml",
-                    "a pipeline file, or a folder that holds pipeline.toml",
-                    "`patrol sim scene` writes such a folder; pipelines/ has complete examples",
-                );
-                return Err(problems);
-            }
-            inside
-        } else {
-            path.to_owned()
-        };
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) => {
-                problems.error(
-                    path.display().to_string(),
-                    error.to_string(),
-                    "a pipeline file",
-                    "give the path of a .toml file or of its folder",
-                );
-                return Err(problems);
-            }
-        };
-        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Self::from_text(&text, folder, problems)
+        let (text, folder) = read(path)?;
+        Self::from_text(&text, &folder, Problems::default())
     }
 
     pub(crate) fn from_text(text: &str, folder: &Path, mut problems: Problems) -> Result<(Self, Problems), Problems> {
         let Some(file) = written::read(text, &mut problems) else { return Err(problems) };
         let plan = build(file, folder, &mut problems);
-        if problems.errors() > 0 { Err(problems) } else { Ok((plan, problems)) }
+        if problems.are_fatal() { Err(problems) } else { Ok((plan, problems)) }
+    }
+
+    /// What must be said aloud when cameras of the register do not run.
+    pub(crate) fn left_out_in_words(&self) -> Option<String> {
+        let forbidden = self.left_out.iter().filter(|camera| camera.forbidden).count();
+        let (all, others) = (self.cameras.len() + self.left_out.len(), self.left_out.len() - forbidden);
+        let mut words = Vec::new();
+        if others > 0 {
+            words.push(format!("{others} of {all} cameras are left out until their rows are mended: nobody sees these places"));
+        }
+        if forbidden > 0 {
+            words.push(format!("{forbidden} stand where no camera may be and are refused"));
+        }
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+}
+
+/// The text of a pipeline file, or of `pipeline.toml` in a folder; and the folder that its paths are relative to.
+pub(super) fn read(path: &Path) -> Result<(String, PathBuf), Problems> {
+    let mut problems = Problems::default();
+    let path = if path.is_dir() {
+        let inside = path.join("pipeline.toml");
+        if !inside.is_file() {
+            problems.error(
+                path.display().to_string(),
+                "a folder without pipeline.toml",
+                "a pipeline file, or a folder that holds pipeline.toml",
+                "`patrol sim scene` writes such a folder; pipelines/ has complete examples",
+            );
+            return Err(problems);
+        }
+        inside
+    } else {
+        path.to_owned()
+    };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            Ok((text, folder.to_owned()))
+        }
+        Err(error) => {
+            problems.error(
+                path.display().to_string(),
+                error.to_string(),
+                "a pipeline file",
+                "give the path of a .toml file or of its folder",
+            );
+            Err(problems)
+        }
+    }
+}
+
+/// The cameras of the file and of its register.
+pub(super) struct CamerasWritten {
+    pub(super) tables: Vec<Option<CameraTable>>,
+    pub(super) register: Option<PathBuf>,
+    pub(super) register_defaults: Option<RegisterTable>,
+}
+
+impl CamerasWritten {
+    pub(super) fn plans(self, folder: &Path, detectors: &[DetectorPlan], known: &Known, problems: &mut Problems) -> Cameras {
+        if self.tables.is_empty() && self.register.is_none() && !problems.has_error_in("cameras") {
+            problems.error(
+                "camera",
+                "no camera",
+                "at least one [[camera]], or cameras = \"cameras.csv\"",
+                "see pipelines/ for complete examples",
+            );
+        }
+        if self.register.is_none() && self.register_defaults.is_some() && !problems.has_error_in("cameras") {
+            let hint = "the key cameras stands at the top of the file, before every table";
+            problems.error("register", "a table without a register", "cameras = \"cameras.csv\"", hint);
+        }
+        let defaults = self.register_defaults.unwrap_or_default();
+        for (key, names) in [("thermal", &defaults.thermal), ("visible", &defaults.visible)] {
+            known.check(names, &format!("register.{key}"), problems);
+        }
+        let register = self.register.and_then(|path| register::read(&folder.join(path), &defaults, problems));
+        let were_read = register.is_some();
+        let cameras = cameras::plans(self.tables, register, folder, detectors, known, problems);
+        if were_read && cameras.plans.is_empty() && !problems.are_fatal() {
+            problems.error("cameras", "no camera that can run", "at least one", "mend the rows that are named, or add some");
+        }
+        cameras
     }
 }
 
@@ -109,15 +198,15 @@ fn build(file: PipelineFile, folder: &Path, problems: &mut Problems) -> Plan {
             OnTimeout::Ring
         }
     };
-    if file.cameras.is_empty() {
-        problems.error("camera", "no camera", "at least one [[camera]]", "see pipelines/ for complete examples");
-    }
     let (detectors, known) = detectors::plans(file.detectors, folder, problems);
-    let cameras = cameras::plans(file.cameras, folder, &detectors, &known, problems);
-    let workers = file.run.unwrap_or_default().workers;
+    let written = CamerasWritten { tables: file.cameras, register: file.register, register_defaults: file.register_defaults };
+    let cameras = written.plans(folder, &detectors, &known, problems);
+    let RunTable { workers, rings_mib } = file.run.unwrap_or_default();
     if let Some(workers) = &workers {
         problems.in_range("run.workers", workers, &WORKERS, "threads");
     }
+    let rings_mib = rings_mib.unwrap_or(DEFAULT_RINGS_MIB);
+    problems.in_range("run.rings_mib", &rings_mib, &RINGS_MIB, "MiB");
     Plan {
         weather,
         desk: DeskConfig { on_timeout, month_min_c, ..DeskConfig::default() },
@@ -129,7 +218,10 @@ fn build(file: PipelineFile, folder: &Path, problems: &mut Problems) -> Plan {
         region: site.region,
         system_code: site.system_code,
         detectors,
-        cameras,
+        cameras: cameras.plans,
+        left_out: cameras.left_out,
+        rings_bytes_max: rings_mib.saturating_mul(1 << 20),
+        reload_basis: ReloadBasis { sections: file.sections, detectors: known },
     }
 }
 

@@ -12,13 +12,31 @@ pub(crate) struct Problem {
     pub(crate) found: String,
     pub(crate) wanted: String,
     pub(crate) hint: String,
-    /// A warning does not keep `run` from starting.
+    /// A warning does not keep `run` from starting, and `check` is content with it.
     pub(crate) warning: bool,
+    /// What an error in a register's row costs: that camera alone. `None`: the whole pipeline, unless it is a warning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) camera: Option<CameraFate>,
+}
+
+/// What became of a camera whose row is bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CameraFate {
+    /// It does not run: its place is not seen.
+    LeftOut,
+    /// It runs on as it was before the register was read again.
+    Kept,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.warning { "warning" } else { "error" };
+        let kind = match (self.warning, self.camera) {
+            (true, _) => "warning",
+            (false, None) => "error",
+            (false, Some(CameraFate::LeftOut)) => "camera left out",
+            (false, Some(CameraFate::Kept)) => "camera kept as it was",
+        };
         write!(f, "{kind}: {}: found {}; wanted {}", self.place, self.found, self.wanted)?;
         if self.hint.is_empty() { Ok(()) } else { write!(f, "\n    hint: {}", self.hint) }
     }
@@ -41,7 +59,11 @@ impl Problems {
         self.push(place.into(), found.into(), wanted.into(), hint.into(), true);
     }
     fn push(&mut self, place: String, found: String, wanted: String, hint: String, warning: bool) {
-        self.0.push(Problem { place, found, wanted, hint, warning });
+        self.0.push(Problem { place, found, wanted, hint, warning, camera: None });
+    }
+    /// Adds the problems of one camera's row; its errors cost that camera alone.
+    pub(super) fn append_of_camera(&mut self, row: Problems) {
+        self.0.extend(row.0.into_iter().map(|problem| Problem { camera: (!problem.warning).then_some(CameraFate::LeftOut), ..problem }));
     }
     /// Whether `value` is a number within `range`; notes an error otherwise. Not-a-number and infinities are in no range.
     pub(crate) fn in_range<T: PartialOrd + fmt::Display>(
@@ -63,8 +85,13 @@ impl Problems {
         let within = |place: &str| place.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
         self.0.iter().any(|problem| !problem.warning && within(&problem.place))
     }
+    /// Errors of every kind, those that cost one camera too.
     pub(crate) fn errors(&self) -> usize {
         self.0.iter().filter(|problem| !problem.warning).count()
+    }
+    /// Whether an error stands that costs the whole pipeline.
+    pub(crate) fn are_fatal(&self) -> bool {
+        self.0.iter().any(|problem| !problem.warning && problem.camera.is_none())
     }
 }
 

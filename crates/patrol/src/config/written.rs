@@ -3,13 +3,17 @@
 use super::problem::Problems;
 use patrol_core::{AlertLevel, Modality};
 use patrol_vision::HotSpotConfig;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use std::fmt;
 use std::path::PathBuf;
 
 /// The whole file, table by table; a table that could not be read is `None` and its problems are noted.
 #[derive(Debug, Default)]
 pub(crate) struct PipelineFile {
+    /// Path of the register of cameras; relative to the pipeline file.
+    pub(crate) register: Option<PathBuf>,
+    pub(crate) register_defaults: Option<RegisterTable>,
     pub(crate) site: Option<Site>,
     pub(crate) weather: Option<WeatherTable>,
     /// `Err`: it could not be read; its name, when that could.
@@ -20,6 +24,8 @@ pub(crate) struct PipelineFile {
     pub(crate) console: Option<ConsoleTable>,
     pub(crate) city: Option<CityTable>,
     pub(crate) run: Option<RunTable>,
+    /// Everything but the cameras, as it stands in the file: what differs at a reload needs a restart.
+    pub(crate) sections: toml::Table,
 }
 
 #[derive(Debug, Deserialize, Default)]
@@ -68,6 +74,19 @@ pub(crate) struct DetectorTable {
     pub(crate) hot_spot: Option<HotSpotConfig>,
 }
 
+/// What the rows of the register take where they name none.
+#[derive(Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RegisterTable {
+    /// Names of `[[detector]]` tables for thermal cameras.
+    #[serde(default)]
+    pub(crate) thermal: Vec<String>,
+    /// Names of `[[detector]]` tables for visible cameras.
+    #[serde(default)]
+    pub(crate) visible: Vec<String>,
+}
+
+/// One camera as written, in a `[[camera]]` table or in a row of the register.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CameraTable {
@@ -76,11 +95,25 @@ pub(crate) struct CameraTable {
     pub(crate) name: String,
     /// 20 digits, GB/T 28181 Annex E.
     pub(crate) code: Option<String>,
-    /// A video file, a folder of pictures or one picture; relative to the pipeline file.
-    pub(crate) source: PathBuf,
+    /// `rtsp://host[:port]/path`, or a video file, a folder of pictures or one picture, relative to the file that names it.
+    pub(crate) source: SourceText,
     /// Pictures per second of a folder.
     pub(crate) fps: Option<f64>,
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<SecretTable>,
+    /// `tcp-then-udp` (default), `tcp` or `udp`.
+    pub(crate) transport: Option<String>,
+    /// The camera's smaller stream: same login, same transport.
+    pub(crate) sub_source: Option<SourceText>,
+    /// The stream that looks read, `main` or `sub`; default: `sub` when there is one. A person far off may be too small on it: then `main`.
+    pub(crate) looks_from: Option<String>,
     pub(crate) modality: Modality,
+    /// Thermal: `auto` (default), `white-hot` or `black-hot`.
+    pub(crate) polarity: Option<String>,
+    /// Thermal: `auto` (default), `grey`, or the name of a palette.
+    pub(crate) palette: Option<String>,
+    /// Thermal: fill text, logos and scale bars before detectors look; default true.
+    pub(crate) mask_overlays: Option<bool>,
     /// Names of `[[detector]]` tables.
     pub(crate) detectors: Vec<String>,
     pub(crate) longitude: Option<f64>,
@@ -98,6 +131,10 @@ pub(crate) struct CameraTable {
     pub(crate) address: Option<String>,
     pub(crate) street: Option<String>,
     pub(crate) grid: Option<String>,
+    #[serde(default)]
+    pub(crate) indoor: bool,
+    /// What the camera stands inside of, such as `underpass`.
+    pub(crate) interior: Option<String>,
     /// Inside a guest room, dormitory, bathroom, toilet or changing room: refused (Order 799, art. 8).
     #[serde(default)]
     pub(crate) interior_forbidden: bool,
@@ -106,6 +143,17 @@ pub(crate) struct CameraTable {
     pub(crate) look_limit_s: Option<f64>,
     #[serde(default = "default_rescan_every_s")]
     pub(crate) rescan_every_s: f64,
+}
+
+/// A source as written, which may hold a password that does not belong there: never shown as it is.
+#[derive(Deserialize, Clone, PartialEq, Eq)]
+#[serde(transparent)]
+pub(crate) struct SourceText(pub(crate) String);
+
+impl fmt::Debug for SourceText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SourceText(***)")
+    }
 }
 
 #[derive(Debug, Deserialize, Default)]
@@ -141,12 +189,28 @@ pub(crate) struct CityTable {
     pub(crate) media_base: Option<String>,
 }
 
-/// `{ env = "NAME" }` or `{ file = "path" }`: a secret itself never stands in the file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// `{ env = "NAME" }` or `{ file = "path" }`: a secret itself never stands in the file. When one does all the same, no error shows it.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct SecretTable {
     pub(crate) env: Option<String>,
     pub(crate) file: Option<PathBuf>,
+}
+
+impl<'de> Deserialize<'de> for SecretTable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Serde's own words for a value of the wrong kind would quote it.
+        let refused = || D::Error::custom("no reference to a secret (not shown); { env = \"NAME\" } or { file = \"path\" } is one");
+        let toml::Value::Table(table) = toml::Value::deserialize(deserializer)? else { return Err(refused()) };
+        let mut secret = Self::default();
+        for (key, value) in table {
+            match (key.as_str(), value) {
+                ("env", toml::Value::String(name)) => secret.env = Some(name),
+                ("file", toml::Value::String(path)) => secret.file = Some(path.into()),
+                _ => return Err(refused()),
+            }
+        }
+        Ok(secret)
+    }
 }
 
 #[derive(Debug, Deserialize, Default)]
@@ -154,17 +218,22 @@ pub(crate) struct SecretTable {
 pub(crate) struct RunTable {
     /// Threads that look; default: one per core.
     pub(crate) workers: Option<usize>,
+    /// Memory for the newest packets of all RTSP cameras together, MiB: clips are cut from them.
+    pub(crate) rings_mib: Option<u64>,
 }
 
-fn default_position_error_m() -> f32 {
+pub(super) fn default_position_error_m() -> f32 {
     5.0
 }
-fn default_look_every_s() -> f64 {
+pub(super) fn default_look_every_s() -> f64 {
     1.0
 }
-fn default_rescan_every_s() -> f64 {
+pub(super) fn default_rescan_every_s() -> f64 {
     60.0
 }
+
+/// What a reload reads again.
+const CAMERA_KEYS: [&str; 3] = ["camera", "cameras", "register"];
 
 /// Reads the file's text. Problems are added; what could be read is returned all the same. `None`: it is no TOML.
 pub(crate) fn read(text: &str, problems: &mut Problems) -> Option<PipelineFile> {
@@ -175,7 +244,13 @@ pub(crate) fn read(text: &str, problems: &mut Problems) -> Option<PipelineFile> 
             return None;
         }
     };
+    let mut sections = root.clone();
+    for key in CAMERA_KEYS {
+        sections.remove(key);
+    }
     let file = PipelineFile {
+        register: table(&mut root, "cameras", problems),
+        register_defaults: table(&mut root, "register", problems),
         site: table(&mut root, "site", problems),
         weather: table(&mut root, "weather", problems),
         detectors: tables(&mut root, "detector", problems),
@@ -185,9 +260,10 @@ pub(crate) fn read(text: &str, problems: &mut Problems) -> Option<PipelineFile> 
         console: table(&mut root, "console", problems),
         city: table(&mut root, "city", problems),
         run: table(&mut root, "run", problems),
+        sections,
     };
     for key in root.keys() {
-        let known = ["site", "weather", "detector", "camera", "desk", "store", "console", "city", "run"];
+        let known = ["site", "weather", "detector", "camera", "cameras", "register", "desk", "store", "console", "city", "run"];
         problems.error(key, "an unknown key", format!("one of {}", known.join(", ")), nearest(key, known.into_iter()));
     }
     Some(file)
@@ -268,7 +344,7 @@ fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
 }
 
 /// "did you mean", when a known key is near enough to be a slip of the hand.
-fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> String {
     known
         .map(|candidate| (strsim::jaro_winkler(key, candidate), candidate))
         .filter(|(likeness, _)| *likeness > 0.8)

@@ -12,6 +12,7 @@ fn check(pipeline: &Path) -> Output {
         .args(["check", "--offline"])
         .arg(pipeline)
         .env("PATROL_CITY_SECRET", "for this test only")
+        .env("PATROL_CAMERA_PASSWORD", "for this test only")
         .current_dir(root())
         .output()
         .expect("patrol runs")
@@ -170,15 +171,127 @@ fn numbers_that_cannot_be_are_refused() {
     }
 }
 
+/// One live camera, with `lines` more.
+fn live(address: &str, lines: &str) -> String {
+    GOOD.replace("source = \"pictures\"\nfps = 5.0", &format!("source = \"{address}\"\n{lines}"))
+}
+
 #[test]
-fn live_addresses_are_refused_without_showing_their_password() {
-    let (code, told) = verdict(&GOOD.replace("source = \"pictures\"", "source = \"rtsp://admin:geheim@10.0.0.7:554/1\""));
-    assert_eq!(code, Some(2), "{told}");
-    assert!(
-        told.contains("not built yet: live feeds come later; give a video file or a folder") && told.contains("10.0.0.7:554"),
-        "{told}"
+fn a_live_camera_needs_its_login_by_reference() {
+    const LOGIN: &str = "user = \"admin\"\npassword = { env = \"PATROL_CAMERA_PASSWORD\" }";
+    let ok = |text: &str| assert_eq!(verdict(text), (Some(0), "ok\n".to_owned()), "{text}");
+    ok(&live("rtsp://10.0.0.7/1", ""));
+    ok(&live("rtsp://10.0.0.7/1", LOGIN));
+    ok(&live("rtsp://admin@10.0.0.7/1", LOGIN));
+    ok(&live("rtsp://10.0.0.7/1", &format!("{LOGIN}\ntransport = \"udp\"\nsub_source = \"rtsp://10.0.0.7/2\"\nlooks_from = \"main\"")));
+    let no_such = LOGIN.replace("PATROL_CAMERA_PASSWORD", "PATROL_TEST_NOT_SET");
+    one_error(&live("rtsp://10.0.0.7/1", &no_such), &["camera[0].password: found the variable PATROL_TEST_NOT_SET, which is not set"]);
+    let file = "user = \"admin\"\npassword = { file = \"no-such-file\" }";
+    one_error(&live("rtsp://10.0.0.7/1", file), &["camera[0].password", "no-such-file"]);
+    one_warning(&live("rtsp://10.0.0.7/1", "user = \"admin\""), &["camera[0].password", "tried with an empty password"]);
+    one_error(&live("rtsp://10.0.0.7/1", "password = { env = \"PATROL_CAMERA_PASSWORD\" }"), &["camera[0].user"]);
+    one_error(&live("rtsp://10.0.0.7/1", "transport = \"quic\""), &["camera[0].transport", "\"tcp-then-udp\", \"tcp\" or \"udp\""]);
+    one_error(&live("rtsp://10.0.0.7/1", "looks_from = \"sub\""), &["camera[0].looks_from"]);
+    one_error(&live("rtsp://10.0.0.7/1", "fps = 5.0"), &["camera[0].fps"]);
+    one_error(&live("rtsps://10.0.0.7/1", ""), &["camera[0].source", "encrypted RTSP is not built in"]);
+    one_error(&live("http://10.0.0.7/1", ""), &["camera[0].source", "only RTSP is spoken"]);
+    one_error(&GOOD.replace("fps = 5.0", "fps = 5.0\ntransport = \"tcp\""), &["camera[0].transport"]);
+    for rings in ["7", "65537"] {
+        one_error(&format!("{GOOD}[run]\nrings_mib = {rings}\n"), &["run.rings_mib", "8 to 65536 MiB"]);
+    }
+}
+
+#[test]
+fn no_problem_shows_a_password() {
+    for text in [
+        live("rtsp://admin:geheim@10.0.0.7:554/1", ""),
+        live("rtsp://10.0.0.7:554/1", "user = \"admin\"\npassword = \"geheim\""),
+        live("rtsp://10.0.0.7:554/1", "user = \"admin\"\npassword = { value = \"geheim\" }"),
+        live("rtsp://10.0.0.7:554/1", "user = \"admin\"\npassword = { env = \"ge heim\" }"),
+        live("rtsp://10.0.0.7:554/1", "user = \"admin:geheim\"\npassword = { env = \"PATROL_CAMERA_PASSWORD\" }"),
+        live("rtsp://10.0.0.7:554/1", "sub_source = \"rtsp://admin:geheim@10.0.0.7:554/2\""),
+        live("rtsp://10.0.0.7:554/1?user=admin&password=geheim", ""),
+    ] {
+        let (code, told) = verdict(&text);
+        assert_eq!(code, Some(2), "{told}");
+        assert!(!told.contains("heim") && !told.contains("admin"), "{told}");
+    }
+    let (_, told) = verdict(&live("rtsp://admin:geheim@10.0.0.7:554/1", ""));
+    assert!(told.contains("rtsp://10.0.0.7:554/…") && told.contains("password = { env = \"NAME\" }"), "{told}");
+}
+
+/// A pipeline with the register `csv` beside `GOOD`'s camera.
+fn with_register(csv: &str, files: &[(&str, &str)]) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("pictures")).expect("a folder");
+    let text = format!("cameras = \"cameras.csv\"\n[register]\nthermal = [\"warm\"]\n{GOOD}");
+    std::fs::write(folder.path().join("pipeline.toml"), text).expect("written");
+    std::fs::write(folder.path().join("cameras.csv"), csv).expect("written");
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).expect("written");
+    }
+    let output = check(folder.path());
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn check_names_the_bad_rows_of_a_register_and_ends_with_2() {
+    let heading = "id,source,user,secret,modality,hfov_deg,tilt_deg,height_m,interior\n";
+    let good = "a,rtsp://10.0.0.1/1,admin,file:password,thermal,,,,\n";
+    let files = [("password", "geheim\n")];
+    assert_eq!(with_register(&format!("{heading}{good}"), &files), (Some(0), "ok\n".to_owned()));
+    let (code, told) = with_register(
+        &format!(
+            "{heading}{good}b,rtsp://10.0.0.2/1,admin,file:none,thermal,,,,\nc,rtsp://10.0.0.3/1,,,thermal,sixty,10,6,\n\
+             d,rtsp://10.0.0.4/1,,,thermal,,,,公共浴室\n"
+        ),
+        &files,
     );
-    assert!(!told.contains("geheim") && !told.contains("admin"), "{told}");
+    assert_eq!(code, Some(2), "{told}");
+    for words in
+        ["camera left out: cameras.csv:3 secret: found the file", "cameras.csv:4 hfov_deg: found \"sixty\"", "cameras.csv:5 interior"]
+    {
+        assert!(told.contains(words), "{words}\n{told}");
+    }
+    assert!(told.contains("Order 799, article 8") && told.matches("camera left out").count() == 3, "{told}");
+    // The whole register: no column of addresses.
+    let (code, told) = with_register("id,modality\na,thermal\n", &files);
+    assert!(code == Some(2) && told.contains("error: cameras.csv:1") && told.contains("columns source"), "{told}");
+}
+
+#[test]
+fn check_says_which_live_cameras_do_not_answer() {
+    let here = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let there = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let silent = there.local_addr().expect("an address");
+    drop(there);
+    let folder = tempfile::tempdir().expect("a folder");
+    let second = GOOD[GOOD.find("[[camera]]").expect("a camera")..].replace("\"one\"", "\"two\"");
+    let text = live(&format!("rtsp://{}/1", here.local_addr().expect("an address")), "")
+        + &second.replace("source = \"pictures\"\nfps = 5.0", &format!("source = \"rtsp://{silent}/1\""));
+    std::fs::write(folder.path().join("pipeline.toml"), text).expect("written");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_patrol")).arg("check").arg(folder.path()).current_dir(root()).output().expect("patrol runs");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "an unreachable camera is a warning:\n{told}");
+    assert!(told.contains("warning: camera[1].source") && told.contains("does not answer") && !told.contains("camera[0]"), "{told}");
+}
+
+#[test]
+fn replay_wants_recordings_of_live_cameras() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("pipeline.toml"), live("rtsp://10.0.0.7/1?token=geheim", "")).expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_patrol"))
+        .arg("replay")
+        .arg(folder.path())
+        .arg("--out")
+        .arg(folder.path().join("out"))
+        .current_dir(root())
+        .output()
+        .expect("patrol runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && told.contains("the live address rtsp://10.0.0.7/…"), "{told}");
+    assert!(told.contains("--feed one=PATH") && !told.contains("geheim"), "{told}");
 }
 
 #[test]
@@ -189,7 +302,7 @@ fn what_does_not_fit_together_is_said() {
     one_warning(&format!("{GOOD}site_class = \"99999\"\n"), &["camera[0].site_class", "99999"]);
     one_error(&GOOD.replace("[\"warm\"]", "[\"warm\", \"warm\"]"), &["camera[0].detectors", "\"warm\" twice"]);
     let second = GOOD[GOOD.find("[[camera]]").expect("a camera")..].replace("\"one\"", "\"One\"");
-    one_error(&format!("{GOOD}{second}"), &["camera[1].id", "differs from \"one\" only in case"]);
+    one_error(&format!("{GOOD}{second}"), &["camera[1].id", "differs from \"one\" in camera[0] only in case"]);
     // No camera is said beside other problems, and only when there is none.
     let (code, told) = verdict("[site]\nnmae = \"x\"\n");
     assert!(code == Some(2) && told.contains("no camera") && told.contains("site.nmae"), "{told}");

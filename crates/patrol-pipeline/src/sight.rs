@@ -1,0 +1,83 @@
+//! How one camera's pictures are to be read: whether they can be judged, what a thermal camera's colours mean, where the camera now looks.
+
+use patrol_core::{Modality, Picture, PictureTransform, PixelBox, UnusableKind};
+use patrol_vision::motion::{CameraMotion, MotionKind};
+use patrol_vision::thermal::{ThermalConfig, ThermalNormaliser, ThermalReading};
+use patrol_vision::{UsabilityGuard, VisionError};
+
+/// The view has become another when its corners have gone so far in all, in parts of the picture's width: what was learnt of sizes at each row
+/// of the picture no longer holds. A mast that sways goes less.
+const OTHER_VIEW_PART: f32 = 0.1;
+
+/// Where the camera looks, compared with the picture before.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum View {
+    Same,
+    /// What stood in the picture before stands there now. `other`: all in all the view has become another one.
+    Moved {
+        now_from_before: PictureTransform,
+        other: bool,
+    },
+    /// Nobody knows how a camera that moves has moved.
+    Lost,
+}
+
+pub(crate) struct Sight {
+    guard: UsabilityGuard,
+    /// `None`: not a thermal camera.
+    thermal: Option<ThermalNormaliser>,
+    motion: CameraMotion,
+    /// From the picture in which the present view began.
+    now_from_begin: PictureTransform,
+}
+
+impl Sight {
+    pub(crate) fn new(modality: Modality, thermal: &ThermalConfig) -> Self {
+        Self {
+            guard: UsabilityGuard::new(),
+            thermal: (modality == Modality::Thermal).then(|| ThermalNormaliser::new(thermal)),
+            motion: CameraMotion::new(),
+            now_from_begin: PictureTransform::IDENTITY,
+        }
+    }
+
+    /// `None`: the picture can be judged.
+    pub(crate) fn judge(&mut self, picture: &Picture) -> Option<UnusableKind> {
+        self.guard.judge(picture)
+    }
+
+    /// The picture that detectors should see: brighter is warmer, and nothing but the scene. The same one where that is so already.
+    pub(crate) fn read(&mut self, picture: &Picture) -> Result<Picture, VisionError> {
+        self.thermal.as_mut().map_or_else(|| Ok(picture.clone()), |thermal| thermal.normalise(picture))
+    }
+
+    /// Where the camera looks now. `people`: where people stood in the picture before; they may move by themselves.
+    pub(crate) fn view(&mut self, picture: &Picture, people: impl Iterator<Item = PixelBox>) -> View {
+        let burnt_in = self.reading().map_or(&[][..], |reading| &reading.overlays);
+        let left_out: Vec<PixelBox> = people.chain(burnt_in.iter().copied()).collect();
+        let motion = self.motion.estimate(picture, &left_out);
+        match motion.kind {
+            MotionKind::Still => View::Same,
+            // A street camera's view is lost in a snow squall or behind a bus: it looks where it looked.
+            MotionKind::Unknown if !self.motion.is_mover(picture.media_time) => View::Same,
+            MotionKind::Unknown => {
+                self.now_from_begin = PictureTransform::IDENTITY;
+                View::Lost
+            }
+            MotionKind::Moved => {
+                self.now_from_begin = self.now_from_begin.then(&motion.now_from_before);
+                let size = picture.size();
+                let other = self.now_from_begin.corner_shift(size) > OTHER_VIEW_PART * size.width as f32;
+                if other {
+                    self.now_from_begin = PictureTransform::IDENTITY;
+                }
+                View::Moved { now_from_before: motion.now_from_before, other }
+            }
+        }
+    }
+
+    /// How the last thermal picture was read.
+    pub(crate) fn reading(&self) -> Option<&ThermalReading> {
+        self.thermal.as_ref().map(ThermalNormaliser::reading)
+    }
+}

@@ -1,0 +1,214 @@
+//! What a live camera asks of the running system: silence is noticed, people may look at once and watch, cameras come and go.
+
+use crate::world::{BrightBoxes, START, camera, picture};
+use patrol_core::desk::CameraCondition;
+use patrol_core::{CameraId, Clock, LinkStatus, Outcome, PixelBox, ScaledClock, WallTime};
+use patrol_leads::{Desk, DeskConfig};
+use patrol_pipeline::live::{AskError, Live, LiveCamera, LiveConfig, MakeEyes, OpenSource, Told};
+use patrol_pipeline::{DeskRoom, Eyes, Link, MemoryArchive, Offer, PictureSource};
+use patrol_vision::Detector;
+use patrol_vision::thermal::ThermalConfig;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+const SPEED: f64 = 10.0;
+/// Real time within which everything below must have happened; scene time runs ten times as fast.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A camera that sends four pictures a second while its switch is on, and keeps its link all the time.
+struct Camera {
+    clock: Arc<dyn Clock>,
+    sends: Arc<AtomicBool>,
+    people: Vec<PixelBox>,
+    begun: WallTime,
+    number: u64,
+}
+
+impl PictureSource for Camera {
+    fn next(&mut self) -> Result<Offer, String> {
+        std::thread::park_timeout(self.clock.real_wait(Duration::from_millis(250)));
+        if !self.sends.load(Ordering::SeqCst) {
+            return Ok(Offer::Idle);
+        }
+        self.number += 1;
+        let now = self.clock.now();
+        let mut picture = picture(self.number, now.since(self.begun).as_secs_f64(), &self.people);
+        picture.captured.at = now;
+        Ok(Offer::Picture { picture, discontinuity: false })
+    }
+}
+
+struct Street {
+    clock: Arc<dyn Clock>,
+    live: Option<Live>,
+}
+
+impl Street {
+    fn new() -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(ScaledClock::new(START, SPEED));
+        Self { clock, live: None }
+    }
+
+    fn camera(&self, id: &str, sends: &Arc<AtomicBool>, link: Option<Arc<dyn Link>>, people: Vec<PixelBox>) -> LiveCamera {
+        let (clock, sends) = (self.clock.clone(), sends.clone());
+        let open: OpenSource = Box::new(move || {
+            Ok(Box::new(Camera { begun: clock.now(), clock: clock.clone(), sends: sends.clone(), people: people.clone(), number: 0 }))
+        });
+        LiveCamera { camera: camera(id, 1.0), detectors: vec![0], thermal: ThermalConfig::default(), open, link, first_track_id: 1 }
+    }
+
+    fn start(&mut self, cameras: Vec<LiveCamera>, on_told: impl FnMut(&Told<'_>) + Send + 'static) -> &Live {
+        let desk = Desk::new(DeskConfig::default(), cameras.iter().map(|live| live.camera.clone()).collect());
+        let room = DeskRoom::new(desk, Box::new(MemoryArchive));
+        let eyes: MakeEyes = Arc::new(|| Ok(Eyes::new(vec![Box::new(BrightBoxes) as Box<dyn Detector>])));
+        let config = LiveConfig { workers: 1 };
+        self.live.insert(Live::start(&config, self.clock.clone(), cameras, &eyes, room, Box::new(on_told), None).expect("started"))
+    }
+
+    fn condition(&self, id: &str) -> Option<CameraCondition> {
+        let cameras = self.live.as_ref().expect("started").gauge().cameras();
+        cameras.into_iter().find(|reading| reading.camera.id.as_str() == id).map(|reading| reading.condition)
+    }
+
+    fn wait_until(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let deadline = self.clock.monotonic() + PATIENCE.mul_f64(SPEED);
+        while !holds() {
+            assert!(self.clock.monotonic() < deadline, "never came: {what}");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+}
+
+fn on() -> Arc<AtomicBool> {
+    Arc::new(AtomicBool::new(true))
+}
+
+#[test]
+fn a_camera_that_falls_silent_is_said_to_be_blind_within_three_looks_and_the_others_see_on() {
+    let mut street = Street::new();
+    let (stalls, other) = (on(), on());
+    let cameras = vec![street.camera("stalls", &stalls, None, vec![]), street.camera("other", &other, None, vec![])];
+    street.start(cameras, |_| {});
+    street.wait_until("both see", || ["stalls", "other"].iter().all(|id| street.condition(id) == Some(CameraCondition::Seeing)));
+    stalls.store(false, Ordering::SeqCst);
+    let since = street.clock.monotonic();
+    let blind = CameraCondition::CannotSee { why: "stalled".into() };
+    street.wait_until("the silence is noticed", || street.condition("stalls") == Some(blind.clone()));
+    let noticed = street.clock.monotonic().saturating_sub(since);
+    // Three looks of 1 s, and some for a busy machine: a real tenth of a second is a scene second here.
+    assert!(noticed >= Duration::from_millis(2500) && noticed < Duration::from_secs(8), "{noticed:?}");
+    assert_eq!(street.condition("other"), Some(CameraCondition::Seeing));
+    stalls.store(true, Ordering::SeqCst);
+    street.wait_until("it sees again", || street.condition("stalls") == Some(CameraCondition::Seeing));
+    street.live.take().expect("started").stop().expect("written");
+}
+
+#[test]
+fn a_person_may_look_at_once_and_watch() {
+    let mut street = Street::new();
+    let person = PixelBox::new(100.0, 100.0, 20.0, 60.0);
+    let mut slow = street.camera("slow", &on(), None, vec![person]);
+    slow.camera.promise.look_every = Duration::from_mins(1);
+    street.start(vec![slow], |_| {});
+    let gauge = street.live.as_ref().expect("started").gauge();
+    street.wait_until("it sees", || street.condition("slow") == Some(CameraCondition::Seeing));
+
+    let slow = CameraId::new("slow");
+    for expected_people in [None, None, Some(1)] {
+        let (tell, told) = mpsc::sync_channel(1);
+        let asked = street.clock.now();
+        gauge.look_now(&slow, Box::new(move |fresh| tell.send(fresh).expect("waits"))).expect("may ask");
+        let fresh = told.recv_timeout(PATIENCE).expect("a fresh look");
+        assert_eq!(fresh.outcome, Outcome::Examined);
+        let age = street.clock.now().since(fresh.picture.captured.at);
+        assert!(age < Duration::from_secs(10), "not the picture of a minute ago: {age:?}, asked at {asked:?}");
+        if let Some(people) = expected_people {
+            assert_eq!(fresh.people.len(), people);
+            assert!(fresh.people[0].bbox.iou(&person) > 0.5);
+        }
+    }
+    assert_eq!(gauge.look_now(&CameraId::new("nowhere"), Box::new(|_| {})), Err(AskError::UnknownCamera));
+
+    let shown = Arc::new(AtomicU32::new(0));
+    let count = shown.clone();
+    gauge.view(&slow, Box::new(move |_| count.fetch_add(1, Ordering::SeqCst) < 2)).expect("may watch");
+    street.wait_until("three pictures", || shown.load(Ordering::SeqCst) == 3);
+    for _ in 0..4 {
+        gauge.view(&slow, Box::new(|_| true)).expect("may watch: the view that ended has made room");
+    }
+    assert_eq!(gauge.view(&slow, Box::new(|_| true)), Err(AskError::TooMany { limit: 4 }));
+    assert_eq!(shown.load(Ordering::SeqCst), 3, "a view that said enough is shown nothing more");
+    street.live.take().expect("started").stop().expect("written");
+}
+
+#[test]
+fn cameras_come_and_go_while_the_others_are_watched() {
+    let mut street = Street::new();
+    let (tell, told) = mpsc::sync_channel(1000);
+    let cameras = vec![street.camera("stays", &on(), None, vec![]), street.camera("goes", &on(), None, vec![])];
+    let late = street.camera("comes", &on(), None, vec![]);
+    let changed = street.camera("comes", &on(), None, vec![]);
+    street.start(cameras, move |told| {
+        for ring in &told.output.rings {
+            tell.try_send(ring.kind.clone()).unwrap_or(());
+        }
+    });
+    let live = street.live.as_ref().expect("started");
+    street.wait_until("both see", || ["stays", "goes"].iter().all(|id| street.condition(id) == Some(CameraCondition::Seeing)));
+    assert!(live.retire(&CameraId::new("goes"), true));
+    assert!(!live.retire(&CameraId::new("goes"), true), "it is gone");
+    assert_eq!(street.condition("goes"), None);
+    live.admit(late).expect("admitted");
+    street.wait_until("the new one sees", || street.condition("comes") == Some(CameraCondition::Seeing));
+    assert!(live.retire(&CameraId::new("comes"), false));
+    live.admit(changed).expect("admitted");
+    street.wait_until("changed, it sees again", || street.condition("comes") == Some(CameraCondition::Seeing));
+    let stays = live.gauge().cameras().into_iter().find(|reading| reading.camera.id.as_str() == "stays").expect("stays");
+    assert!(stays.max_blind < Duration::from_secs(6), "{:?}", stays.max_blind);
+    assert!(told.try_iter().all(|ring: String| ring == "weather-assumed"), "no lead was open: nobody is rung for");
+    street.live.take().expect("started").stop().expect("written");
+}
+
+/// Keeps packets that are always the same film.
+#[derive(Default)]
+struct Film {
+    watched: Mutex<Vec<bool>>,
+    asked: Mutex<Vec<Duration>>,
+}
+
+impl Link for Film {
+    fn status(&self) -> LinkStatus {
+        LinkStatus { codec: "H.264".into(), ..LinkStatus::default() }
+    }
+    fn set_watched(&self, watched: bool) {
+        self.watched.lock().expect("watched").push(watched);
+    }
+    fn cut(&self, from: WallTime, to: WallTime) -> Result<Option<Vec<u8>>, String> {
+        self.asked.lock().expect("asked").push(to.since(from));
+        Ok(Some(b"film".to_vec()))
+    }
+}
+
+#[test]
+fn the_evidence_of_a_lead_has_the_clip_that_was_cut_when_the_decision_fell() {
+    let mut street = Street::new();
+    let film = Arc::new(Film::default());
+    let lies = PixelBox::new(100.0, 150.0, 60.0, 20.0);
+    let camera = street.camera("lies", &on(), Some(film.clone()), vec![lies]);
+    let (tell, told) = mpsc::sync_channel(1000);
+    street.start(vec![camera], move |told| {
+        for evidence in &told.output.evidence {
+            tell.try_send(evidence.clone()).unwrap_or(());
+        }
+    });
+    let evidence = told.recv_timeout(Duration::from_mins(1)).expect("two scene minutes make a lead");
+    let clip = evidence.clip.as_ref().expect("a clip");
+    assert_eq!(&*clip.bytes, b"film");
+    assert_eq!(evidence.about.clip_sha256.as_deref(), Some(clip.sha256.as_str()));
+    assert_eq!(film.watched.lock().expect("watched").first(), Some(&true), "its packets are kept first");
+    assert_eq!(film.asked.lock().expect("asked")[0], Duration::from_secs(20));
+    let status = street.live.as_ref().expect("started").gauge().cameras()[0].link.clone();
+    assert_eq!(status.map(|status| status.codec).as_deref(), Some("H.264"));
+    street.live.take().expect("started").stop().expect("written");
+}

@@ -1,0 +1,68 @@
+//! From a camera's plan to a camera that runs: its source, its link, and track ids of its own.
+
+use crate::config::{CameraPlan, RtspPlan, SourcePlan, TransportPlan};
+use crate::sources::{FeedSource, RtspLink};
+use crate::system;
+use patrol_core::{CameraId, Clock};
+use patrol_ingest::{Credentials, IngestError, Password, RtspCamera, RtspNet, RtspOptions, RtspTransport};
+use patrol_pipeline::live::LiveCamera;
+use std::sync::Arc;
+
+/// A camera that comes back changed gives no track an id that it gave before: ids go on as if so many had been given every second, more
+/// than a busy street has people. A run has room for 115 days of them.
+const TRACK_IDS_PER_SECOND: u64 = 100;
+
+/// Makes the cameras of one run. The net thread of the live ones begins with the first of them.
+pub(crate) struct Feeds {
+    clock: Arc<dyn Clock>,
+    rings_bytes_max: u64,
+    net: Option<Arc<RtspNet>>,
+    first_track_id: u64,
+}
+
+impl Feeds {
+    pub(crate) fn new(clock: Arc<dyn Clock>, rings_bytes_max: u64, epoch: u64) -> Self {
+        Self { clock, rings_bytes_max, net: None, first_track_id: system::first_track_id(epoch) }
+    }
+
+    pub(crate) fn camera(&mut self, plan: &CameraPlan) -> Result<LiveCamera, IngestError> {
+        let rtsp = match &plan.source {
+            SourcePlan::File { .. } => None,
+            SourcePlan::Rtsp(rtsp) => Some(self.rtsp(&plan.camera.id, rtsp)?),
+        };
+        let first_track_id = self.first_track_id + self.clock.monotonic().as_secs() * TRACK_IDS_PER_SECOND;
+        let link = rtsp.clone().map(|camera| Arc::new(RtspLink(camera)) as _);
+        let (source, clock) = (plan.source.clone(), self.clock.clone());
+        Ok(LiveCamera {
+            camera: plan.camera.clone(),
+            detectors: plan.detectors.clone(),
+            thermal: plan.thermal.clone(),
+            open: Box::new(move || {
+                Ok(Box::new(match (&source, &rtsp) {
+                    (SourcePlan::File { path, fps }, _) => FeedSource::file(path, *fps, clock.now())?,
+                    (SourcePlan::Rtsp(_), Some(camera)) => FeedSource::live(camera),
+                    (SourcePlan::Rtsp(rtsp), None) => return Err(format!("{} was not set up", rtsp.shown())),
+                }))
+            }),
+            link,
+            first_track_id,
+        })
+    }
+
+    fn rtsp(&mut self, camera: &CameraId, plan: &RtspPlan) -> Result<Arc<RtspCamera>, IngestError> {
+        let net = match &self.net {
+            Some(net) => net.clone(),
+            None => self.net.insert(RtspNet::start(self.clock.clone(), self.rings_bytes_max)?).clone(),
+        };
+        let password = plan.password.as_ref().map_or("", |password| password.reveal());
+        let credentials = plan.user.as_ref().map(|user| Credentials { user: user.clone(), password: Password::new(password) });
+        let transport = match plan.transport {
+            TransportPlan::TcpThenUdp => RtspTransport::TcpThenUdp,
+            TransportPlan::Tcp => RtspTransport::Tcp,
+            TransportPlan::Udp => RtspTransport::Udp,
+        };
+        // One decoder thread a camera: the cores belong to the looks.
+        let options = RtspOptions { camera: camera.clone(), url: plan.url.clone(), credentials, transport, decoder_threads: 1 };
+        RtspCamera::new(&net, options)
+    }
+}

@@ -1,0 +1,106 @@
+//! Alarms about cameras: who is not seen in time, who cannot see, whose clock is off.
+
+use super::{Board, lock};
+use patrol_core::desk::CameraCondition;
+use patrol_core::{CameraId, WallTime};
+use patrol_pipeline::CameraReading;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A promise of every picture has a limit of zero; a second late is not late.
+const PROMISE_SLACK: Duration = Duration::from_secs(1);
+/// So many cameras are named in one alarm.
+const NAMED: usize = 5;
+/// A camera that stays unseen, or comes and goes, rings again after this long: more often would drown the leads.
+const AGAIN_AFTER: Duration = Duration::from_mins(30);
+/// A camera whose clock is off rings again after this long: nobody is in danger, somebody should set it.
+const CLOCK_AGAIN_AFTER: Duration = Duration::from_hours(1);
+/// A camera's clock that is off by more is an alarm: its reports of time are not used then (design §4), and nobody can set its burnt-in
+/// clock against another camera's.
+const CLOCK_SKEW_MAX_S: f64 = 5.0;
+
+impl Board {
+    /// Rings about cameras; called every second.
+    pub(crate) fn watch_cameras(&self) {
+        let readings = self.readings();
+        self.watch_promises(&readings);
+        self.watch_clocks(&readings);
+    }
+
+    /// Rings as soon as cameras are seen later than their promise allows or cannot see: all that are new to it in one alarm.
+    pub(super) fn watch_promises(&self, readings: &[CameraReading]) {
+        let now = self.clock.now();
+        let unseen: Vec<&CameraReading> = readings.iter().filter(|reading| why_unseen(reading).is_some()).collect();
+        let fresh = due(&mut lock(&self.unseen), now, AGAIN_AFTER, unseen.iter().map(|reading| &reading.camera.id));
+        if fresh.is_empty() {
+            return;
+        }
+        let text = |reading: &&CameraReading| why_unseen(reading).map(|why| format!("{}({why})", reading.camera.name));
+        let named: Vec<String> = unseen.iter().filter(|reading| fresh.contains(&reading.camera.id)).take(NAMED).filter_map(text).collect();
+        self.ring_house(now, "promise-broken", format!("{} 路摄像机未能按承诺查看:{}", unseen.len(), named.join("、")));
+    }
+
+    /// Rings as soon as a camera's clock is off, and again while it is.
+    fn watch_clocks(&self, readings: &[CameraReading]) {
+        let now = self.clock.now();
+        let skew =
+            |reading: &CameraReading| reading.link.as_ref().and_then(|link| link.clock_skew_s).filter(|s| s.abs() > CLOCK_SKEW_MAX_S);
+        let off: Vec<(&CameraReading, f64)> = readings.iter().filter_map(|reading| Some((reading, skew(reading)?))).collect();
+        let fresh = due(&mut lock(&self.clocks_off), now, CLOCK_AGAIN_AFTER, off.iter().map(|(reading, _)| &reading.camera.id));
+        if fresh.is_empty() {
+            return;
+        }
+        let named = off.iter().filter(|(reading, _)| fresh.contains(&reading.camera.id)).take(NAMED);
+        let named: Vec<String> = named.map(|(reading, skew_s)| format!("{}({skew_s:+.0} 秒)", reading.camera.name)).collect();
+        let text = format!("{} 路摄像机时钟偏差超过 {CLOCK_SKEW_MAX_S} 秒,请校时:{}", off.len(), named.join("、"));
+        self.ring_house(now, "camera-clock", text);
+    }
+}
+
+/// Why nobody could be seen there in time, in an officer's words; `None` while all is well.
+fn why_unseen(reading: &CameraReading) -> Option<String> {
+    if reading.ended {
+        return None;
+    }
+    if let CameraCondition::CannotSee { .. } = &reading.condition {
+        return Some(reading.condition.in_words().to_owned());
+    }
+    let late = reading.blind > reading.camera.promise.look_limit.max(PROMISE_SLACK);
+    late.then(|| format!("{:.0} 秒未查看", reading.blind.as_secs_f64()))
+}
+
+/// Those of `cameras` that have not rung for `again_after`; notes that they ring now. Who has been well for long is forgotten.
+fn due<'a>(
+    rung: &mut BTreeMap<CameraId, WallTime>,
+    now: WallTime,
+    again_after: Duration,
+    cameras: impl Iterator<Item = &'a CameraId>,
+) -> Vec<CameraId> {
+    rung.retain(|_, last| now.since(*last) < again_after);
+    let fresh: Vec<CameraId> = cameras.filter(|id| !rung.contains_key(id)).cloned().collect();
+    rung.extend(fresh.iter().map(|id| (id.clone(), now)));
+    fresh
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_camera_rings_at_once_and_then_every_half_hour() {
+        let (a, b) = (CameraId::new("a"), CameraId::new("b"));
+        let mut rung = BTreeMap::new();
+        let mut at = |minute: u64, cameras: &[&CameraId]| {
+            let now = WallTime(0) + Duration::from_mins(minute);
+            due(&mut rung, now, AGAIN_AFTER, cameras.iter().copied()).iter().map(ToString::to_string).collect::<String>()
+        };
+        assert_eq!(at(0, &[&a]), "a");
+        assert_eq!(at(1, &[&a]), "");
+        assert_eq!(at(2, &[&a, &b]), "b", "the second is not held back by the first");
+        assert_eq!(at(10, &[]), "");
+        assert_eq!(at(11, &[&a]), "", "it comes and goes");
+        assert_eq!(at(30, &[&a, &b]), "a");
+        assert_eq!(at(31, &[&a, &b]), "");
+        assert_eq!(at(32, &[&a, &b]), "b");
+    }
+}
