@@ -11,7 +11,8 @@ The blind interval at any moment is that moment minus the capture of the newest 
 look ends: its maximum over a run is the largest (end of a look − capture of the one before). Given with it: the longest time between two captures.
 
 Exit 1: a picture was shown under another camera's name, a code could not be read, or a camera that does not flap was blind for longer than the limit.
-For cameras that flap (`--flapping`), given the times the server sent to them (`--sent`): how long after its return the first look ended.
+For cameras that flap (`--flapping`), given when the server sent to them (`--sent`) and how long it is down each time (`--down`): how long after its
+return the first look ended. The server goes down right after the last picture before a gap.
 """
 
 import argparse
@@ -43,6 +44,7 @@ def main() -> int:
     parser.add_argument("--limit", type=float, help="longest blind interval allowed, s; default: three promises")
     parser.add_argument("--skip", type=float, default=0.0, help="seconds at the beginning that do not count: settling")
     parser.add_argument("--flapping", default="", help="numbers of the cameras that go down, separated by commas")
+    parser.add_argument("--down", type=float, default=5.0, help="how long the server is down each time, s")
     parser.add_argument("--sent", type=Path, help="what the server sent")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -98,8 +100,7 @@ def main() -> int:
         }
         if number in flapping:
             times = sorted(sent.get(number, []))
-            returns = [after for before, after in zip(times, times[1:]) if after - before > DOWN_S]
-            # Pictures are sent only to a client that is there: the server's own return is when it could have sent.
+            returns = [before + options.down for before, after in zip(times, times[1:]) if after - before > DOWN_S]
             back = [min((end - up for _, end in seen if end > up), default=None) for up in returns]
             line["returns"] = len(returns)
             line["back_after_s"] = [None if one is None else round(one, 2) for one in back]

@@ -20,6 +20,11 @@ thread_local! {
 pub(crate) fn listen() {
     static LISTENING: Once = Once::new();
     LISTENING.call_once(|| {
+        // What is let through to listeners would also be printed; whoever asks for that by GST_DEBUG has it.
+        if std::env::var_os("GST_DEBUG").is_none() {
+            gst::log::remove_default_log_function();
+        }
+        gst::log::set_threshold_for_name("libav", gst::DebugLevel::Info);
         // It stays for as long as the process does.
         let _listener = gst::log::add_log_function(|category, _level, _file, _function, _line, _object, message| {
             if category.name() == "libav" && message.get().is_some_and(|text| SIGNS.iter().any(|sign| text.contains(sign))) {

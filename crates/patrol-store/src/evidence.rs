@@ -97,7 +97,10 @@ impl EvidenceFolder {
         let picture = |jpeg: &'a Jpeg| Part { sha256: &jpeg.sha256, bytes: &jpeg.bytes, ending: PICTURE };
         let wholes = evidence.iter().map(|one| (true, picture(&one.whole)));
         let others = evidence.iter().flat_map(|one| std::iter::once(&one.crop).chain(&one.preview)).map(|jpeg| (false, picture(jpeg)));
-        let clips = evidence.iter().filter_map(|one| one.clip.as_ref()).map(|clip| (false, Part { sha256: &clip.sha256, bytes: &clip.bytes, ending: CLIP }));
+        let clips = evidence
+            .iter()
+            .filter_map(|one| one.clip.as_ref())
+            .map(|clip| (false, Part { sha256: &clip.sha256, bytes: &clip.bytes, ending: CLIP }));
         let (mut seen, mut parts) = (BTreeSet::new(), BTreeSet::new());
         for (whole, file) in wholes.chain(others).chain(clips) {
             if !seen.insert(file.sha256) {
