@@ -61,6 +61,8 @@ def main() -> int:
     if options.sent:
         with options.sent.open() as file:
             for row in csv.DictReader(file):
+                if not row["capture_unix_ms"]:
+                    continue  # Still being written.
                 sent.setdefault(int(row["camera"]), []).append(int(row["capture_unix_ms"]) / 1000)
 
     report, bad = [], False

@@ -77,7 +77,7 @@ struct PasswordTable {
 /// Cameras stand so far apart, in a square: none sees what another sees.
 const APART_M: f32 = 200.0;
 /// How far a promise may be stretched, of `look_every_s`.
-const STRETCH: f64 = 5.0;
+const STRETCH: f64 = 3.0;
 const RESCAN_EVERY_S: f64 = 60.0;
 
 /// The text of a pipeline file with all cameras of `config`: thermal, with the hot-spot detector, which needs no model.
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(cameras.len(), 12);
         assert_eq!(cameras[11]["source"].as_str(), Some("rtsp://127.0.0.1:8554/cam/011"));
         assert_eq!(cameras[11]["password"]["env"].as_str(), Some("CAMERA_PASSWORD"));
-        assert_eq!(cameras[0]["look_limit_s"].as_float(), Some(10.0));
+        assert_eq!(cameras[0]["look_limit_s"].as_float(), Some(6.0));
         assert_ne!(cameras[0]["longitude"], cameras[1]["longitude"]);
     }
 }

@@ -152,7 +152,7 @@ fn write_pipeline(dir: &Path, config: &StreetConfig, address: SocketAddr, args: 
         look_every_s: args.look_every_s,
         transport: "tcp-then-udp".into(),
     };
-    let text = pipeline(config, &options)?;
+    let text = format!("{}\n[console]\nlisten = \"127.0.0.1:8460\"\n", pipeline(config, &options)?);
     std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     let path = dir.join("pipeline.toml");
     std::fs::write(&path, text).with_context(|| path.display().to_string())?;

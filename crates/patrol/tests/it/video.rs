@@ -107,7 +107,7 @@ fn frames(path: &Path, step: u64) -> Vec<(f64, image::RgbImage)> {
             FeedEvent::Picture { picture, .. } if picture.sequence % step == 0 => {
                 frames.push((picture.media_time.as_secs_f64(), rgb(&picture)));
             }
-            FeedEvent::Picture { .. } | FeedEvent::Undecodable { .. } => {}
+            FeedEvent::Picture { .. } | FeedEvent::Undecodable { .. } | FeedEvent::Skipped { .. } | FeedEvent::Idle => {}
             FeedEvent::End => return frames,
         }
     }
