@@ -9,6 +9,7 @@ mod worker;
 use crate::desk_room::DeskRoom;
 use crate::eyes::Eyes;
 use crate::look::WeatherNow;
+use crate::promise::DueRule;
 use crate::source::{Link, PictureSource};
 use crossbeam_channel::{Sender, bounded};
 use desk::run_desk;
@@ -190,6 +191,22 @@ impl Live {
         true
     }
 
+    /// Another name, place or promise of a running camera; its session, its tracks and what was learnt of it stay. `false`: no such camera runs.
+    pub fn update(&self, camera: Camera) -> bool {
+        let mut floor = lock(&self.shared.floor);
+        let Some(index) = floor.index_of(&camera.id) else { return false };
+        let station = &mut floor.stations[index];
+        if station.camera == camera {
+            return true;
+        }
+        station.due = DueRule::new(&camera.promise);
+        if let Some(watch) = &mut station.watch {
+            watch.camera = camera.clone();
+        }
+        station.camera = camera;
+        true
+    }
+
     /// A handle for reading that may outlive this one.
     pub fn gauge(&self) -> LiveGauge {
         LiveGauge(self.shared.clone())
@@ -228,12 +245,13 @@ pub struct LiveGauge(Arc<Shared>);
 impl LiveGauge {
     pub fn cameras(&self) -> Vec<CameraReading> {
         let now = self.0.clock.now();
-        let floor = lock(&self.0.floor);
+        let mut floor = lock(&self.0.floor);
         floor
             .stations
-            .iter()
+            .iter_mut()
             .filter(|station| !station.retired)
             .map(|station| {
+                station.account.blind.settle(now);
                 let (blind, unexamined) = station.account.blind.at(now);
                 CameraReading {
                     camera: station.camera.clone(),

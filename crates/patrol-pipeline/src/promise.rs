@@ -68,6 +68,12 @@ impl BlindMeter {
         (now.since(self.seen), now.since(self.examined))
     }
 
+    /// Our own clock was set back: what was seen at a time that has not come yet was seen now at the latest.
+    pub fn settle(&mut self, now: WallTime) {
+        self.seen = self.seen.min(now);
+        self.examined = self.examined.min(now);
+    }
+
     /// Notes that it is `now`, before an outcome is known: the intervals may have grown to a new maximum.
     pub fn passes(&mut self, now: WallTime) {
         let (blind, unexamined) = self.at(now);
@@ -196,6 +202,15 @@ mod tests {
             every.looked(at);
             due
         }));
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_hide_a_blind_camera() {
+        let at = |s| WallTime::from_unix_secs(s);
+        let mut meter = BlindMeter::new(at(0));
+        meter.ended(at(3600), at(3600), Outcome::Examined);
+        meter.settle(at(10));
+        assert_eq!(meter.at(at(15)).0, Duration::from_secs(5));
     }
 
     #[test]

@@ -46,6 +46,8 @@ const EVIDENCE_QUALITY: u8 = 85;
 const PREVIEW_QUALITY: u8 = 70;
 /// A clip shows as much before the decision: all that a camera's ring of packets holds (design §6).
 const CLIP_BEFORE: Duration = Duration::from_secs(20);
+/// The desk may make its lead some minutes after the first evidence, when the camera was blind in between: so often a minute's evidence has a clip.
+const CLIPS_MAX: u32 = 4;
 /// The crop shows the person and as much around him.
 const CROP_MARGIN: f32 = 1.0;
 /// A walk: 1 m/s and more counts as fully moving in the exposure score.
@@ -87,6 +89,8 @@ struct TrackMemory {
     told_posture: Option<Posture>,
     told_tier: Option<Tier>,
     evidence: Option<(MediaTime, Posture, Tier)>,
+    /// Clips cut in this posture.
+    clips: u32,
     /// It has been a body's length away from where it was first seen.
     moved: bool,
     /// Looks in which a detector took it for a person, less those in which only a person could tell.
@@ -101,6 +105,7 @@ impl TrackMemory {
             told_posture: None,
             told_tier: None,
             evidence: None,
+            clips: 0,
             moved: false,
             resolved_votes: 0,
         }
@@ -146,6 +151,11 @@ impl CameraWatch {
     pub(crate) fn with_link(mut self, link: Option<Arc<dyn Link>>) -> Self {
         self.link = link;
         self
+    }
+
+    /// The camera is taken off: its packets are no longer needed.
+    pub(crate) fn drop_link(&mut self) {
+        self.link = None;
     }
 
     /// The same camera with nothing remembered but the ids already given: after a look that broke off half-way.
@@ -327,10 +337,12 @@ impl CameraWatch {
         Ok(Arc::new(Evidence { about, whole, crop, preview, clip }))
     }
 
-    /// The seconds before a decision as the camera sent them; once per track and posture, because a clip weighs megabytes.
+    /// The seconds before a decision as the camera sent them: not with all evidence, because a clip weighs megabytes.
     fn cut_clip(&self, sighting: &Sighting, until: WallTime) -> Option<Clip> {
-        let before = self.memories.get(&sighting.track).and_then(|memory| memory.evidence);
-        let link = self.link.as_ref().filter(|_| before.is_none_or(|(_, posture, _)| posture != sighting.posture))?;
+        let memory = self.memories.get(&sighting.track);
+        let changed = |memory: &TrackMemory| memory.evidence.is_none_or(|(_, posture, _)| posture != sighting.posture);
+        let wanted = memory.is_none_or(|memory| changed(memory) || memory.clips < CLIPS_MAX);
+        let link = self.link.as_ref().filter(|_| wanted)?;
         match link.cut(until - CLIP_BEFORE, until) {
             Ok(bytes) => bytes.map(|bytes| Clip { sha256: hex::encode(Sha256::digest(&bytes)), bytes: Arc::from(bytes) }),
             Err(why) => {
@@ -355,7 +367,9 @@ impl CameraWatch {
         let changed = memory.told_posture != Some(sighting.posture) || memory.told_tier != Some(tier);
         memory.told_posture = Some(sighting.posture);
         memory.told_tier = Some(tier);
-        if sighting.evidence.is_some() {
+        if let Some(evidence) = &sighting.evidence {
+            let same = memory.evidence.is_some_and(|(_, posture, _)| posture == sighting.posture);
+            memory.clips = u32::from(evidence.clip.is_some()) + if same { memory.clips } else { 0 };
             memory.evidence = Some((sighting.media_time, sighting.posture, tier));
         }
         changed

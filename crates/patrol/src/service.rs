@@ -212,6 +212,9 @@ impl Service {
         for id in going {
             self.live.retire(id, !returns.contains(id));
         }
+        for plan in all.iter().filter(|plan| !returns.contains(&plan.camera.id)) {
+            self.live.update(plan.camera.clone());
+        }
         self.live.register(all.iter().map(|plan| plan.camera.clone()).collect());
         self.board.set_camera_names(camera_names(all));
         if let Some(outlet) = &self.outlet {

@@ -23,6 +23,9 @@ pub(crate) fn parse(text: &str) -> Result<Url, IngestError> {
     Ok(url)
 }
 
+/// Longer parts of a path are not names that people give: gateways put tokens there.
+const SEGMENT_MAX: usize = 20;
+
 /// Scheme, host, port and path. Queries hold tokens, and some vendors put the password into the path (`/user=admin_password=…`): those
 /// parts are left out.
 pub(crate) fn shown(url: &Url) -> String {
@@ -30,7 +33,8 @@ pub(crate) fn shown(url: &Url) -> String {
     let mut text = format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or(HIDDEN));
     for segment in url.path().split('/').skip(1) {
         text.push('/');
-        let is_telling = segment.contains(['=', '&', '@', ';']) || segment.to_ascii_lowercase().contains("%3d");
+        let is_telling =
+            segment.contains(['=', '&', '@', ';']) || segment.to_ascii_lowercase().contains("%3d") || segment.len() > SEGMENT_MAX;
         text.push_str(if is_telling { HIDDEN } else { segment });
     }
     if url.query().is_some() {
@@ -55,6 +59,7 @@ mod tests {
         check("rtsp://10.0.0.7/user=admin&password=geheim/11", "rtsp://10.0.0.7/…/11");
         check("rtsp://10.0.0.7/user%3dadmin/1", "rtsp://10.0.0.7/…/1");
         check("rtsp://[fe80::1]:554/a#b", "rtsp://[fe80::1]:554/a");
+        check("rtsp://10.0.0.7/live/9f8a7c6d5e4b3a2918f7e6d5", "rtsp://10.0.0.7/live/…");
         check("rtsp://10.0.0.7", "rtsp://10.0.0.7");
     }
 

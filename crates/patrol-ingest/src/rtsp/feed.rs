@@ -43,7 +43,8 @@ pub struct RtspFeed {
     failure: Option<IngestError>,
     ended: bool,
     place: Place,
-    shown: Option<(PictureSize, Arc<Stretch>)>,
+    /// Size of the picture given last.
+    shown: Option<PictureSize>,
     stats: FeedStats,
 }
 
@@ -198,9 +199,9 @@ impl RtspFeed {
         let sequence = self.camera.shared.pictures.fetch_add(1, Ordering::Relaxed);
         match decoded.into_picture(sequence, media_time, captured) {
             Ok(picture) => {
-                let breaks = |(before, of): &(PictureSize, Arc<Stretch>)| *before != size || !Arc::ptr_eq(of, &stretch);
-                let discontinuity = self.shown.as_ref().is_some_and(breaks);
-                self.shown = Some((size, stretch));
+                // Other parameter sets and a step of RTP time leave media time and scene as they were: who lies still goes on lying still.
+                let discontinuity = self.shown.is_some_and(|before| before != size);
+                self.shown = Some(size);
                 self.stats.pictures += 1;
                 self.stats.discontinuities += u64::from(discontinuity);
                 self.ready.push_back(FeedEvent::Picture { picture, discontinuity });

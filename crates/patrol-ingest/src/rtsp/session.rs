@@ -336,8 +336,8 @@ impl<'a> Reading<'a> {
         let clock = self.session.clock.as_ref();
         let told = self.anchor.report(pts_ns, unix_ns(ntp), clock.now().0, monotonic_ns(clock));
         if told.stepped {
+            // Neither pictures nor RTP time know of it; the anchor stops believing the clock.
             tracing::warn!(camera = %self.session.camera, skew_s = told.skew_ns as f64 / 1e9, "the camera's clock stepped");
-            self.stretch = None;
         }
         self.session.shared.push(self.session.number, None, |link| {
             link.clock_skew_s = Some(told.skew_ns as f64 / 1e9);

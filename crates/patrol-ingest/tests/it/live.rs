@@ -407,7 +407,7 @@ fn a_second_session_ends_the_first() {
 }
 
 #[test]
-fn steps_of_the_cameras_clocks_are_counted_and_break_stillness() {
+fn steps_of_the_cameras_clocks_are_counted_and_nobody_who_lies_still_loses_his_clock() {
     let pictures = h264(20);
     let server = Camera::start(move |_, peer| {
         let now = SystemClock::new().now().0;
@@ -423,7 +423,7 @@ fn steps_of_the_cameras_clocks_are_counted_and_break_stillness() {
     });
     let camera = RtspCamera::new(&net(), options(server.url())).expect("a camera");
     let seen = read_all(&mut camera.open());
-    assert_eq!((seen.pictures.len(), seen.discontinuities), (60, vec![20, 40]));
+    assert_eq!((seen.pictures.len(), seen.discontinuities), (60, Vec::new()));
     let link = camera.link();
     assert_eq!(link.clock_steps, 2);
     assert!((7_195.0..7_205.0).contains(&link.clock_skew_s.expect("a report")), "{link:?}");

@@ -1,6 +1,6 @@
 //! What a person may ask of a running camera: a look right now, and its pictures while somebody watches.
 
-use super::floor::{Floor, Shared, lock};
+use super::floor::{Floor, Shared, Station, lock};
 use crate::watch::CameraWatch;
 use patrol_core::{CameraId, Outcome, Picture, PixelBox, Posture, TrackStage};
 use std::time::Duration;
@@ -67,7 +67,7 @@ impl Shared {
         let mut floor = lock(&self.floor);
         let index = floor.index_of(camera).ok_or(AskError::UnknownCamera)?;
         let station = &mut floor.stations[index];
-        station.asked.retain(|asked| self.clock.real_wait(since.saturating_sub(asked.since)) < ASKED_KEPT);
+        self.forget_askers(station);
         if station.asked.len() >= ASKED_MAX {
             return Err(AskError::TooMany { limit: ASKED_MAX });
         }
@@ -78,6 +78,12 @@ impl Shared {
         drop(floor);
         self.ready.notify_one();
         Ok(())
+    }
+
+    /// Whoever has given up must not hold a camera in front of all others.
+    pub(super) fn forget_askers(&self, station: &mut Station) {
+        let now = self.clock.monotonic();
+        station.asked.retain(|asked| self.clock.real_wait(now.saturating_sub(asked.since)) < ASKED_KEPT);
     }
 
     /// Tells those who asked for a look what was seen. An old picture tells them nothing: they wait on.
@@ -120,7 +126,10 @@ impl Shared {
             viewer.last = Some(now);
             (viewer.on_picture)(picture)
         });
-        lock(&self.floor).stations[index].viewers.append(&mut viewers);
+        let station = &mut lock(&self.floor).stations[index];
+        if !station.retired {
+            station.viewers.append(&mut viewers);
+        }
     }
 }
 

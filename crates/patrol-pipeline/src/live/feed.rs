@@ -5,8 +5,9 @@ use super::floor::{Shared, lock};
 use crate::condition::Reliance;
 use crate::source::{Offer, PictureSource};
 use crossbeam_channel::Sender;
-use patrol_core::{CameraId, MediaTime, Outcome, Picture, WallTime};
+use patrol_core::{CameraId, MediaTime, Outcome, Picture, PictureSize, WallTime};
 use patrol_leads::DeskEvent;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// A source that cannot be opened is tried again after 1 s, doubling to 30 s; the wait starts anew after 10 s of pictures.
@@ -18,6 +19,10 @@ const REOPEN_RESET_AFTER: Duration = Duration::from_secs(10);
 /// camera that is looked at continuously may be two seconds away, and one hiccup is no alarm.
 const SILENT_LOOKS: u32 = 3;
 const SILENT_MIN: Duration = Duration::from_secs(3);
+/// A session that has given no picture yet may take as long, for its set-up and its first key frame.
+const BEGINNING_MAX: Duration = Duration::from_secs(10);
+/// How often a file that is over looks whether it was taken off, scene time.
+const RETIREMENT_CHECK: Duration = Duration::from_secs(1);
 /// A wait that is longer than the pictures are apart by more than this means that the wall clock was set back.
 const CLOCK_SLACK: Duration = Duration::from_secs(1);
 
@@ -27,8 +32,9 @@ struct Feed<'a> {
     index: usize,
     camera: CameraId,
     events: &'a Sender<DeskEvent>,
-    /// Media and capture time of the newest picture.
+    /// Media and capture time of the newest picture, and its size.
     newest: Option<(MediaTime, WallTime)>,
+    size: Option<PictureSize>,
     /// Monotonic time at which the newest picture came, or this opening began.
     heard: Duration,
     /// The same of the newest access unit, whether or not it gave a picture.
@@ -45,16 +51,32 @@ struct Feed<'a> {
 pub(super) fn run_feed(shared: &Shared, index: usize, mut open: OpenSource, events: &Sender<DeskEvent>) {
     let camera = lock(&shared.floor).stations[index].camera.id.clone();
     let heard = shared.clock.monotonic();
-    let mut feed =
-        Feed { shared, index, camera, events, newest: None, heard, arrived: heard, undecodable_running: 0, offset_ns: 0, up_since: None };
+    let mut feed = Feed {
+        shared,
+        index,
+        camera,
+        events,
+        newest: None,
+        size: None,
+        heard,
+        arrived: heard,
+        undecodable_running: 0,
+        offset_ns: 0,
+        up_since: None,
+    };
     let mut wait = REOPEN_FIRST;
     while !feed.is_over() {
         feed.up_since = None;
         feed.heard = shared.clock.monotonic();
         feed.arrived = feed.heard;
-        let why = match open().and_then(|source| feed.read(source)) {
-            Ok(()) => break,
-            Err(why) => why,
+        let read = catch_unwind(AssertUnwindSafe(|| open().and_then(|source| feed.read(source))));
+        let why = match read {
+            Ok(Ok(())) => {
+                feed.wait_for_retirement();
+                break;
+            }
+            Ok(Err(why)) => why,
+            Err(_) => "reading its pictures broke off; this is a defect of the patrol".to_owned(),
         };
         if feed.is_over() {
             break;
@@ -80,6 +102,13 @@ impl Feed<'_> {
     /// Everything stops, or this camera was taken off.
     fn is_over(&self) -> bool {
         self.shared.stopping() || lock(&self.shared.floor).stations[self.index].retired
+    }
+
+    /// A file has come to its end: its place on the floor is held until it is taken off.
+    fn wait_for_retirement(&self) {
+        while !self.is_over() {
+            self.shared.wait(RETIREMENT_CHECK);
+        }
     }
 
     /// `Ok` when the feed is over or everything stops; `Err` says why the source broke.
@@ -110,14 +139,17 @@ impl Feed<'_> {
 
     /// Waits for the picture's time and offers it; `false` when everything stops.
     fn take(&mut self, mut picture: Picture, mut discontinuity: bool) -> bool {
-        if self.up_since.is_none() {
+        let resumes = self.up_since.is_none();
+        if resumes {
             if let Some((media_time, captured)) = self.newest {
+                // Media time went on while nobody looked: a gap like any other, across which whoever lies still keeps his clock.
                 let resumes_at = media_time + picture.captured.at.since(captured).max(Duration::from_millis(1));
                 self.offset_ns = resumes_at.0.saturating_sub(picture.media_time.0);
-                discontinuity = true;
+                discontinuity = self.size != Some(picture.size());
             }
             self.up_since = Some(self.shared.clock.monotonic());
         }
+        self.size = Some(picture.size());
         picture.media_time.0 = picture.media_time.0.saturating_add(self.offset_ns);
         if !self.wait_for(picture.captured.at) {
             return false;
@@ -131,7 +163,7 @@ impl Feed<'_> {
             reliance.silent(None);
         });
         self.shared.show(self.index, &picture);
-        self.shared.offer(self.index, picture, discontinuity);
+        self.shared.offer(self.index, picture, discontinuity, resumes);
         true
     }
 
@@ -162,9 +194,10 @@ impl Feed<'_> {
     /// Says that the camera cannot see when its link stands and no picture has come for as long as its looks allow.
     fn notice_silence(&self) {
         let promise = lock(&self.shared.floor).stations[self.index].camera.promise;
-        let allowed = (promise.look_every * SILENT_LOOKS).max(SILENT_MIN);
+        let least = if self.up_since.is_some() { SILENT_MIN } else { BEGINNING_MAX };
+        let allowed = (promise.look_every * SILENT_LOOKS).max(least);
         let now = self.shared.clock.monotonic();
-        if self.up_since.is_some() && now.saturating_sub(self.heard) >= allowed {
+        if now.saturating_sub(self.heard) >= allowed {
             let stalled = now.saturating_sub(self.arrived) >= allowed;
             let why = if stalled { "stalled" } else { Outcome::Undecodable.name() };
             self.rely(|reliance| reliance.silent(Some(why)));

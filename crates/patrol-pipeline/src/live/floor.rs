@@ -121,21 +121,27 @@ impl Shared {
         let now = self.clock.now();
         let mut floor = lock(&self.floor);
         let station = &mut floor.stations[index];
+        if station.retired {
+            // Whoever took it off has told the desk, and another camera of this name may run.
+            return None;
+        }
         change(&mut station.reliance);
         station.reliance.report(&station.camera.id, now)
     }
 
-    /// Puts a picture into its camera's slot, and the camera among the ready ones when its look is due.
-    pub(super) fn offer(&self, index: usize, picture: Picture, discontinuity: bool) {
+    /// Puts a picture into its camera's slot, and the camera among the ready ones when its look is due. `resumes`: the first picture
+    /// after an outage, which says nothing about how far apart pictures are.
+    pub(super) fn offer(&self, index: usize, picture: Picture, discontinuity: bool, resumes: bool) {
         let now = self.clock.now();
         let mut floor = lock(&self.floor);
         let station = &mut floor.stations[index];
         if station.retired {
             return;
         }
-        if discontinuity {
+        if discontinuity || resumes {
             station.due.restart();
         }
+        self.forget_askers(station);
         let due = station.due.arrives(picture.media_time) || !station.asked.is_empty();
         if due {
             station.due.looked(picture.media_time);
@@ -174,6 +180,12 @@ impl Floor {
         station.retired = true;
         station.asked.clear();
         station.viewers.clear();
+        if let Some(link) = station.link.take() {
+            link.set_watched(false);
+        }
+        if let Some(watch) = &mut station.watch {
+            watch.drop_link();
+        }
         if let Some(queued) = station.queued.take() {
             self.ready.remove(&(queued, index));
         }

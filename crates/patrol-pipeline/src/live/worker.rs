@@ -9,7 +9,7 @@ use crate::watch::CameraWatch;
 use crossbeam_channel::Sender;
 use patrol_core::desk::CameraReport;
 use patrol_core::outcome::FailureKind;
-use patrol_core::{Outcome, WallTime};
+use patrol_core::{CameraId, Outcome, WallTime};
 use patrol_leads::DeskEvent;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -50,7 +50,7 @@ impl Worker {
             }
             let end = clock.now();
             let camera = watch.camera.id.clone();
-            self.shared.answer(index, &watch, &waiting.picture, outcome);
+            told(&camera, || self.shared.answer(index, &watch, &waiting.picture, outcome));
             if let Some(report) = self.put_back(index, watch, &waiting, outcome, end)
                 && self.events.send(DeskEvent::Camera(report)).is_err()
             {
@@ -58,7 +58,8 @@ impl Worker {
             }
             self.shared.busy_since_ms[self.index].store(0, Ordering::Relaxed);
             if let Some(on_look) = &self.on_look {
-                on_look(&LookRecord { camera, captured: waiting.picture.captured.at, start, end, outcome }, &waiting.picture);
+                let record = LookRecord { camera: camera.clone(), captured: waiting.picture.captured.at, start, end, outcome };
+                told(&camera, || on_look(&record, &waiting.picture));
             }
         }
     }
@@ -76,7 +77,14 @@ impl Worker {
         }
     }
 
-    fn put_back(&self, index: usize, watch: Box<CameraWatch>, waiting: &Waiting, outcome: Outcome, now: WallTime) -> Option<CameraReport> {
+    fn put_back(
+        &self,
+        index: usize,
+        mut watch: Box<CameraWatch>,
+        waiting: &Waiting,
+        outcome: Outcome,
+        now: WallTime,
+    ) -> Option<CameraReport> {
         let mut floor = lock(&self.shared.floor);
         let station = &mut floor.stations[index];
         station.account.ends(waiting.picture.captured.at, now, outcome);
@@ -88,11 +96,23 @@ impl Worker {
         if watch.last_error.is_some() {
             station.last_error.clone_from(&watch.last_error);
         }
-        station.watch = Some(watch);
         if station.retired {
+            watch.drop_link();
+            station.watch = Some(watch);
             return None;
         }
+        if watch.camera != station.camera {
+            watch.camera.clone_from(&station.camera);
+        }
+        station.watch = Some(watch);
         floor.queue(index);
         report
+    }
+}
+
+/// Tells others of a look; their trouble is not the camera's.
+fn told(camera: &CameraId, tell: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(tell)).is_err() {
+        tracing::error!(%camera, "whoever was told of a look broke off");
     }
 }

@@ -143,6 +143,49 @@ fn a_person_may_look_at_once_and_watch() {
 }
 
 #[test]
+fn who_lies_still_keeps_his_clock_when_the_session_breaks() {
+    let mut street = Street::new();
+    let lies = PixelBox::new(100.0, 150.0, 60.0, 20.0);
+    let (clock, broken) = (street.clock.clone(), Arc::new(AtomicU32::new(0)));
+    let mut camera = street.camera("breaks", &on(), None, vec![]);
+    let breaks = broken.clone();
+    camera.open = Box::new(move || {
+        let sends = on();
+        let source = Camera { begun: clock.now(), clock: clock.clone(), sends, people: vec![lies], number: 0 };
+        Ok(Box::new(Breaks { source, left: 80, broken: breaks.clone() }))
+    });
+    street.start(vec![camera], |_| {});
+    street.wait_until("two sessions have ended", || broken.load(Ordering::SeqCst) >= 2);
+    street.wait_until("it sees again", || street.condition("breaks") == Some(CameraCondition::Seeing));
+    let (tell, told) = mpsc::sync_channel(1);
+    let gauge = street.live.as_ref().expect("started").gauge();
+    gauge.look_now(&CameraId::new("breaks"), Box::new(move |fresh| tell.send(fresh).expect("waits"))).expect("may ask");
+    let fresh = told.recv_timeout(PATIENCE).expect("a fresh look");
+    // Two sessions of 20 s and more lie behind him.
+    let still = fresh.people[0].still.expect("he has not moved");
+    assert!(still >= Duration::from_secs(38), "{still:?}");
+    street.live.take().expect("started").stop().expect("written");
+}
+
+/// Breaks off after so many pictures.
+struct Breaks {
+    source: Camera,
+    left: u32,
+    broken: Arc<AtomicU32>,
+}
+
+impl PictureSource for Breaks {
+    fn next(&mut self) -> Result<Offer, String> {
+        if self.left == 0 {
+            self.broken.fetch_add(1, Ordering::SeqCst);
+            return Err("the session ended".to_owned());
+        }
+        self.left -= 1;
+        self.source.next()
+    }
+}
+
+#[test]
 fn cameras_come_and_go_while_the_others_are_watched() {
     let mut street = Street::new();
     let (tell, told) = mpsc::sync_channel(1000);

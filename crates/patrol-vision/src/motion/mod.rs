@@ -44,6 +44,8 @@ const EXPLAINED_PART: f32 = 0.4;
 const BLOCKS_MIN: usize = 4;
 /// So long after it last moved a camera is one that moves.
 const MOVER_FOR: Duration = Duration::from_mins(1);
+/// And so often within that time: a gust that shakes a mast once makes no drone of it.
+const MOVES_OF_MOVER: usize = 3;
 /// Flow that was followed in vain so often running is followed every second time only, then every fourth, up to every sixteenth: noise without
 /// structure, and a blizzard, would cost 10–20 ms a picture.
 const VAIN_MAX: u32 = 4;
@@ -96,7 +98,8 @@ pub struct CameraMotion {
     /// from where it is said to have stood, if that was called still.
     reference: Reference,
     reference_from_anchor: PictureTransform,
-    moved_at: Option<MediaTime>,
+    /// When it moved last, the latest at the end.
+    moved_at: [Option<MediaTime>; MOVES_OF_MOVER],
     /// Flow that found no motion, running, and pictures for which it is not asked again.
     vain: u32,
     pause: u32,
@@ -146,7 +149,7 @@ impl CameraMotion {
             before_from_anchor: PictureTransform::IDENTITY,
             reference: Reference::default(),
             reference_from_anchor: PictureTransform::IDENTITY,
-            moved_at: None,
+            moved_at: [None; MOVES_OF_MOVER],
             vain: 0,
             pause: 0,
         }
@@ -160,9 +163,9 @@ impl CameraMotion {
         SCRATCH.with_borrow_mut(|scratch| self.estimate_in(scratch, picture, left_out))
     }
 
-    /// Whether it has moved within the last minute before `now`: an airborne, turning or hand-held camera.
+    /// Whether it has moved again and again within the last minute before `now`: an airborne, turning or hand-held camera.
     pub fn is_mover(&self, now: MediaTime) -> bool {
-        self.moved_at.is_some_and(|moved| now.since(moved) <= MOVER_FOR)
+        self.moved_at[0].is_some_and(|moved| now.since(moved) <= MOVER_FOR)
     }
 
     fn estimate_in(&mut self, scratch: &mut Scratch, picture: &Picture, left_out: &[PixelBox]) -> Motion {
@@ -216,7 +219,8 @@ impl CameraMotion {
             return if still { Motion::still() } else { Motion::unknown() };
         };
         if motion.kind == MotionKind::Moved {
-            self.moved_at = Some(at);
+            self.moved_at.rotate_left(1);
+            self.moved_at[MOVES_OF_MOVER - 1] = Some(at);
             self.before_from_anchor = now_from_anchor;
         }
         let age_max = if motion.kind == MotionKind::Still { REFRESH_AFTER } else { ANCHOR_MAX };

@@ -250,6 +250,10 @@ fn a_cut_to_another_place_is_unknown_and_the_next_picture_begins_anew() {
     let error = error_px(&moved.now_from_before, &PictureTransform::shift(12.0, 0.0), THERMAL);
     assert!(moved.kind == MotionKind::Moved && error < 1.0, "{moved:?}");
     let (soon, later) = (MediaTime::from_secs_f64(10.0), MediaTime::from_secs_f64(100.0));
+    assert!(!motion.is_mover(soon), "a gust makes no drone of a mast");
+    for (place, at_s) in [(5024.0, 3.0), (5036.0, 4.0)] {
+        assert_eq!(shoot(&mut motion, place, at_s).kind, MotionKind::Moved);
+    }
     assert!(motion.is_mover(soon) && !motion.is_mover(later));
 }
 

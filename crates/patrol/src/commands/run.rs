@@ -79,7 +79,12 @@ fn reload(path: &Path, plan: &mut Plan, feeds: &mut Feeds, service: &Service) {
     for section in &new.needs_restart {
         tracing::warn!(section, "changed; takes effect after a restart");
     }
-    let comes = |camera: &CameraPlan| new.added.contains(&camera.camera.id) || new.changed.contains(&camera.camera.id);
+    // A camera that is only called otherwise, or promises otherwise, keeps its session and its tracks.
+    let restarts = |camera: &CameraPlan| {
+        let before = plan.cameras.iter().find(|before| before.camera.id == camera.camera.id);
+        new.changed.contains(&camera.camera.id) && !before.is_some_and(|before| before.is_seen_alike(camera))
+    };
+    let comes = |camera: &CameraPlan| new.added.contains(&camera.camera.id) || restarts(camera);
     let coming = new.cameras.iter().filter(|camera| comes(camera)).map(|camera| feeds.camera(camera)).collect::<Result<Vec<_>, _>>();
     let coming = match coming {
         Ok(coming) => coming,
@@ -89,7 +94,8 @@ fn reload(path: &Path, plan: &mut Plan, feeds: &mut Feeds, service: &Service) {
             return;
         }
     };
-    let going: Vec<CameraId> = new.removed.iter().chain(&new.changed).cloned().collect();
+    let restarting = new.cameras.iter().filter(|camera| restarts(camera)).map(|camera| &camera.camera.id);
+    let going: Vec<CameraId> = new.removed.iter().chain(restarting).cloned().collect();
     service.take_over(&new.cameras, coming, &going);
     tracing::info!(
         added = new.added.len(),

@@ -62,6 +62,13 @@ pub(crate) struct CameraPlan {
 }
 
 impl CameraPlan {
+    /// Whether its pictures come and are read as before, so that only what it is called, where it is and what it promises differs.
+    pub(crate) fn is_seen_alike(&self, other: &Self) -> bool {
+        let (camera, others) = (&self.camera, &other.camera);
+        let view = camera.view == others.view && camera.modality == others.modality;
+        view && self.detectors == other.detectors && self.source == other.source && self.thermal == other.thermal
+    }
+
     /// Whether nothing of the camera itself differs, wherever it is written.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.camera == other.camera && self.detectors == other.detectors && self.source == other.source && self.thermal == other.thermal
