@@ -1,7 +1,7 @@
 //! Whether and how the camera itself has moved since the picture before: what must be taken off before a person is said to have moved.
 //!
-//! Every picture is first asked the cheap question of [`quiet`]. Only when it does not say that the camera stands still is sparse flow followed
-//! and one motion fitted to it ([`flow`], OpenCV). Flow is followed from an *anchor*, the picture with which the present view began, so that
+//! Every picture is first asked the cheap question of `quiet`. Only when it does not say that the camera stands still is sparse flow followed
+//! and one motion fitted to it (`flow`, OpenCV). Flow is followed from an *anchor*, the picture with which the present view began, so that
 //! small errors do not add up from picture to picture; the anchor is renewed when the view has left it.
 //!
 //! A camera is taken to stand still unless something shows otherwise: for a street camera a wrong motion would restart the clock of somebody who

@@ -53,7 +53,7 @@ pub(crate) struct Args {
     /// By how many milliseconds the cameras' own clocks are ahead, as RTCP sender reports tell it.
     #[arg(long, default_value_t = 0, allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-86_400_000_000..=86_400_000_000))]
     clock_offset_ms: i64,
-    /// CAMERAS:KIND@START[+DURATION][/EVERY], seconds; e.g. 3:down@20+5/25, 0-7:loss=20@0, *:stall@60+10. May be given again.
+    /// `CAMERAS:KIND@START[+DURATION][/EVERY]`, seconds; e.g. `3:down@20+5/25`, `0-7:loss=20@0`, `*:stall@60+10`. May be given again.
     #[arg(long = "fault", value_parser = parse_fault)]
     faults: Vec<FaultPlan>,
     /// CSV of every picture sent: camera,frame,capture_unix_ms,key,bytes,sent_unix_ms,clip_frame.
