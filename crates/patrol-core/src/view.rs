@@ -59,6 +59,25 @@ impl CameraView {
         })
     }
 
+    /// How far the ground point under `pixel` goes per pixel, on a level plane `above_m` over the ground: rows east and north, columns x and y,
+    /// metres per pixel. `None` where [`Self::ground_from_pixel`] is.
+    ///
+    /// The derivative of its formulas, with t = h / down: ∂right/∂x = t, ∂ahead/∂y = −t / down and ∂right/∂y = −t · x · cos(tilt) / down, each over f.
+    pub fn ground_jacobian(&self, pixel: PixelPoint, above_m: f32, size: PictureSize) -> Option<[[f32; 2]; 2]> {
+        let f = self.focal_px(size);
+        let x = (pixel.x - size.width as f32 / 2.0) / f;
+        let y = (pixel.y - size.height as f32 / 2.0) / f;
+        let (sin_t, cos_t) = self.tilt_deg.to_radians().sin_cos();
+        let down = sin_t + y * cos_t;
+        if down < HORIZON_DOWN_MIN || self.height_m <= above_m {
+            return None;
+        }
+        let t = (self.height_m - above_m) / (down * f);
+        let (right_x, right_y, ahead_y) = (t, -t * x * cos_t / down, -t / down);
+        let (sin_h, cos_h) = self.heading_deg.to_radians().sin_cos();
+        Some([[right_x * cos_h, ahead_y * sin_h + right_y * cos_h], [-right_x * sin_h, ahead_y * cos_h - right_y * sin_h]])
+    }
+
     /// The pixel that shows the point `above_m` over `ground`; `None` behind the camera. May lie outside the picture.
     pub fn pixel_from_ground(&self, ground: &GroundPoint, above_m: f32, size: PictureSize) -> Option<PixelPoint> {
         let (sin_h, cos_h) = self.heading_deg.to_radians().sin_cos();
@@ -129,6 +148,20 @@ mod tests {
     fn the_horizon_has_no_ground() {
         let level = CameraView { height_m: 6.0, tilt_deg: 0.0, heading_deg: 0.0, hfov_deg: 60.0 };
         assert!(level.ground_from_pixel(PixelPoint { x: 320.0, y: 256.0 }, 0.0, SIZE).is_none());
+        assert!(level.ground_jacobian(PixelPoint { x: 320.0, y: 256.0 }, 0.0, SIZE).is_none());
+    }
+
+    #[test]
+    fn the_jacobian_is_what_a_pixel_more_gives() {
+        let view = CameraView { height_m: 60.0, tilt_deg: 50.0, heading_deg: 130.0, hfov_deg: 45.5 };
+        let at = |x: f32, y: f32| view.ground_from_pixel(PixelPoint { x, y }, 0.2, SIZE).expect("below the horizon");
+        let jacobian = view.ground_jacobian(PixelPoint { x: 450.0, y: 300.0 }, 0.2, SIZE).expect("below the horizon");
+        for (column, (before, after)) in
+            [(at(449.0, 300.0), at(451.0, 300.0)), (at(450.0, 299.0), at(450.0, 301.0))].into_iter().enumerate()
+        {
+            let (east, north) = ((after.east_m - before.east_m) / 2.0, (after.north_m - before.north_m) / 2.0);
+            assert!((jacobian[0][column] - east).abs() < 1e-3 && (jacobian[1][column] - north).abs() < 1e-3, "{column} {jacobian:?}");
+        }
     }
 
     #[test]

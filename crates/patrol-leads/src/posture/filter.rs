@@ -113,7 +113,7 @@ impl PostureFilter {
             self.upright_at = Some(at);
         }
         let was_upright = matches!(self.posture, Some(Posture::Standing | Posture::Walking));
-        if judgement.why == super::AMBIGUOUS && was_upright && self.upright_at.is_some_and(|upright| at.since(upright) <= UPRIGHT_HOLDS) {
+        if judgement.is_ambiguous() && was_upright && self.upright_at.is_some_and(|upright| at.since(upright) <= UPRIGHT_HOLDS) {
             return PostureJudgement { posture: Posture::Standing, confidence: UPRIGHT_BY_HISTORY, why: "upright-before" };
         }
         judgement

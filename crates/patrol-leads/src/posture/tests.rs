@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 const SIZE: PictureSize = PictureSize::new(1280, 720);
 
-fn track(bbox: PixelBox, blob: Option<Blob>, speed_px_s: f32) -> Track {
+pub(super) fn track(bbox: PixelBox, blob: Option<Blob>, speed_px_s: f32) -> Track {
     Track {
         id: TrackId(1),
         stage: TrackStage::Confirmed,
