@@ -2,7 +2,8 @@
 
 use patrol_core::{Blob, CameraView, PictureSize};
 
-/// What optics (σ 0.7 px) add to the variance of a region along each axis, px². A pixel's own extent is in `Blob` already and not taken off: pixel centres alone have 1/12 px² too little.
+/// What optics (σ 0.7 px) add to the variance of a region along each axis, px². A pixel's own extent is in `Blob` already and not taken off:
+/// pixel centres alone have 1/12 px² too little.
 const BLUR_VARIANCE_PX2: f32 = 0.7 * 0.7;
 /// Less variance than that of a line one pixel wide is not left over, px².
 const VARIANCE_MIN_PX2: f32 = 1.0 / 12.0;
