@@ -11,8 +11,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Focal length over half the picture's width: HFOV 45.5° (integration.md §6.4).
-const HFOV_DEG: f32 = 45.5;
+/// Measured, not the published 45.5°: cars of 4.6 m are 172 px long at 60 m, seen from straight above.
+const HFOV_DEG: f32 = 16.16;
 
 fn main() {
     let Some(data) = std::env::var_os("PATROL_DATA").map(PathBuf::from) else {

@@ -7,7 +7,7 @@
 use patrol_core::PixelBox;
 
 /// Levels from here on are clipped: 255, and what an encoder makes of it.
-const CLIPPED: f32 = 250.0;
+const CLIPPED: u16 = 250;
 /// Of what is hotter than half-way from the surroundings to the hottest, this part is clipped. In six rendered streets of ten
 /// minutes: people down at most 0.50, walkers at most 0.58 (who is seen walking is told all the same), lamps and bonnets of more than ten
 /// pixels at least 0.56.
@@ -18,7 +18,7 @@ const MARGIN_PX: f32 = 3.0;
 const CONTRAST_MIN: f32 = 20.0;
 
 /// `raw`: 8-bit levels, `width` to a row.
-pub(super) fn is_blown_out(raw: &[f32], width: usize, bbox: &PixelBox) -> bool {
+pub(super) fn is_blown_out(raw: &[u16], width: usize, bbox: &PixelBox) -> bool {
     let height = raw.len() / width.max(1);
     let around = bbox.grown(MARGIN_PX);
     let (left, top) = (around.x.max(0.0) as usize, around.y.max(0.0) as usize);
@@ -34,7 +34,7 @@ pub(super) fn is_blown_out(raw: &[f32], width: usize, bbox: &PixelBox) -> bool {
         let whole = y == top || y + 1 == bottom;
         for (x, &level) in row(y).iter().enumerate() {
             if whole || x == 0 || x + 1 == right - left {
-                counts[(level.clamp(0.0, 255.0)) as usize] += 1;
+                counts[usize::from(level.min(255))] += 1;
                 edge += 1;
             }
         }
@@ -45,12 +45,12 @@ pub(super) fn is_blown_out(raw: &[f32], width: usize, bbox: &PixelBox) -> bool {
         2 * below >= edge
     });
     let surroundings = surroundings.unwrap_or(0) as f32;
-    let hottest = (top..bottom).flat_map(row).copied().fold(0.0, f32::max);
+    let hottest = f32::from((top..bottom).flat_map(row).copied().max().unwrap_or(0));
     if hottest < surroundings + CONTRAST_MIN {
         return false;
     }
     let half = f32::midpoint(surroundings, hottest);
-    let hot = (top..bottom).flat_map(row).filter(|&&level| level >= half).count();
+    let hot = (top..bottom).flat_map(row).filter(|&&level| f32::from(level) >= half).count();
     let clipped = (top..bottom).flat_map(row).filter(|&&level| level >= CLIPPED).count();
     clipped as f32 >= CLIPPED_PART * hot as f32
 }
@@ -61,7 +61,7 @@ mod tests {
 
     /// A picture of 40 × 40 with levels by position; the box is 24 × 12 in its middle.
     fn check(level: impl Fn(f32, f32) -> f32) -> bool {
-        let raw: Vec<f32> = (0..1600).map(|index| level((index % 40) as f32 - 20.0, (index / 40) as f32 - 20.0)).collect();
+        let raw: Vec<u16> = (0..1600).map(|index| level((index % 40) as f32 - 20.0, (index / 40) as f32 - 20.0) as u16).collect();
         is_blown_out(&raw, 40, &PixelBox::new(8.0, 14.0, 24.0, 12.0))
     }
 
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_box_at_the_edge_or_outside_is_no_trouble() {
-        let raw = vec![60.0; 1600];
+        let raw = vec![60; 1600];
         for bbox in [PixelBox::new(-9.0, -9.0, 4.0, 4.0), PixelBox::new(38.0, 38.0, 9.0, 9.0), PixelBox::new(90.0, 0.0, 5.0, 5.0)] {
             assert!(!is_blown_out(&raw, 40, &bbox));
         }

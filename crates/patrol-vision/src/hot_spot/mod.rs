@@ -10,21 +10,21 @@
 
 mod background;
 mod blown_out;
+mod burnt_in;
+mod evidence;
 mod judge;
+mod lanes;
+mod pixels;
 mod regions;
 
 use crate::detector::{DetectContext, Detector};
 use crate::error::VisionError;
-use crate::luma;
 use background::Background;
-use judge::{Judge, Scale};
+use judge::{Judge, RING, Scale};
 use patrol_core::{Detection, DetectionSource, Picture, PixelFormat};
 use regions::{Forest, Region};
 use serde::{Deserialize, Serialize};
 
-/// Grey levels (8 bit) or counts (16 bit) by which a border row may vary: what a codec leaves of a flat border.
-const BORDER_RANGE_8: f32 = 3.0;
-const BORDER_RANGE_16: f32 = 0.0;
 /// Pictures smaller than this on a side hold no surroundings to measure against.
 const SIDE_MIN: usize = 24;
 /// A branch whose people look on average this much better than their union is split.
@@ -56,10 +56,12 @@ impl Default for HotSpotConfig {
 #[derive(Debug)]
 pub struct HotSpot {
     config: HotSpotConfig,
-    raw: Vec<f32>,
+    raw: Vec<u16>,
+    row: Vec<f32>,
     background: Background,
     forest: Forest,
     choice: Vec<Choice>,
+    circle: [[f32; 2]; RING],
 }
 
 /// What is known of a branch when the deeper levels have been judged.
@@ -84,7 +86,15 @@ pub(crate) struct Active {
 
 impl HotSpot {
     pub fn new(config: HotSpotConfig) -> Self {
-        Self { config, raw: Vec::new(), background: Background::default(), forest: Forest::default(), choice: Vec::new() }
+        Self {
+            config,
+            raw: Vec::new(),
+            row: Vec::new(),
+            background: Background::default(),
+            forest: Forest::default(),
+            choice: Vec::new(),
+            circle: judge::circle(),
+        }
     }
 }
 
@@ -99,7 +109,7 @@ fn choose(config: &HotSpotConfig, regions: &[Region], choices: &mut Vec<Choice>,
         choice.contrast_sigma = verdict.contrast_sigma;
         let mean_below = choice.below / choice.people_below.max(1) as f32;
         let wanted = mean_below * if choice.people_below > 1 { UNION_ADVANTAGE } else { WHOLE_ADVANTAGE };
-        choice.taken = choice.own >= config.min_score && choice.own >= wanted;
+        choice.taken = choice.own >= config.min_score && choice.own >= wanted && !judge.is_burnt_in(region);
         // The best of a branch is passed on, so that thresholds cannot creep down by small concessions.
         let (sum, people) = if choice.taken { (choice.own.max(mean_below), 1) } else { (choice.below, choice.people_below) };
         if let Some(parent) = region.parent {
@@ -127,45 +137,28 @@ fn choose(config: &HotSpotConfig, regions: &[Region], choices: &mut Vec<Choice>,
     out.truncate(first + config.most);
 }
 
-/// Leaves out flat rows and columns at the edges, at most 45 % on a side; `None` when nothing else is there.
-fn active_part(raw: &[f32], w: usize, h: usize, range: f32) -> Option<Active> {
-    let row = |y: usize| is_flat(raw[y * w..(y + 1) * w].iter().copied(), range);
-    let most = h * 45 / 100;
-    let top = (0..most).take_while(|&y| row(y)).count();
-    let bottom = h - (0..most).take_while(|&up| row(h - 1 - up)).count();
-    let column = |x: usize| is_flat((top..bottom).map(|y| raw[y * w + x]), range);
-    let most = w * 45 / 100;
-    let left = (0..most).take_while(|&x| column(x)).count();
-    let right = w - (0..most).take_while(|&back| column(w - 1 - back)).count();
-    let flat_inside = left == most && top == h * 45 / 100;
-    (!flat_inside && right - left >= SIDE_MIN && bottom - top >= SIDE_MIN).then_some(Active { left, top, right, bottom })
-}
-
-fn is_flat(mut values: impl Iterator<Item = f32>, range: f32) -> bool {
-    let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
-    values.all(|value| {
-        low = low.min(value);
-        high = high.max(value);
-        high - low <= range
-    })
-}
-
 impl Detector for HotSpot {
     fn detect(&mut self, picture: &Picture, context: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
         let size = picture.size();
         let (w, h) = (size.width as usize, size.height as usize);
-        self.raw.resize(w * h, 0.0);
-        for (y, row) in self.raw.chunks_exact_mut(w).enumerate() {
-            luma::row_into(picture, y, row);
-        }
-        let range = if picture.format() == PixelFormat::Gray16Le { BORDER_RANGE_16 } else { BORDER_RANGE_8 };
-        let Some(active) = active_part(&self.raw, w, h, range) else { return Ok(()) };
+        pixels::read(picture, &mut self.row, &mut self.raw);
+        let Some(active) = pixels::active_part(&self.raw, w, h, picture.format()) else { return Ok(()) };
+        pixels::unstick(&mut self.raw, w, active);
         let scale = Scale::new(context, size, &self.config);
         self.background.measure(&self.raw, w, h, active, |y| scale.body_px(y));
         let scene = self.background.scene();
-        self.forest.grow(scene.residual, scene.smooth, w, active);
+        self.forest.grow(scene.residual, scene.smooth, w, active, scale.least_area_px());
         let levels = (picture.format() != PixelFormat::Gray16Le).then_some(self.raw.as_slice());
-        let judge = Judge { levels, scale, scene, active, size, threshold_sigma: self.config.threshold_sigma };
+        let judge = Judge {
+            levels,
+            scale,
+            scene,
+            active,
+            size,
+            threshold_sigma: self.config.threshold_sigma,
+            least: self.config.min_score,
+            circle: &self.circle,
+        };
         choose(&self.config, &self.forest.regions, &mut self.choice, &judge, out);
         Ok(())
     }

@@ -9,9 +9,6 @@ const FIRST: f32 = 2.0;
 const RATIO: f32 = 1.3;
 /// 2 σ · 1.3^24 is 1085 σ: hotter than that only lamps differ from one another.
 const LEVELS_MAX: usize = 24;
-/// Smaller regions are noise at any threshold and are not kept.
-const AREA_MIN: u32 = 4;
-
 /// Pixels side by side in one row above the threshold; `[from, to)`.
 #[derive(Debug, Clone, Copy)]
 struct Run {
@@ -55,7 +52,8 @@ pub(crate) struct Shape {
     pub(crate) centre: PixelPoint,
     pub(crate) major: f32,
     pub(crate) minor: f32,
-    pub(crate) angle: f32,
+    /// Cosine and sine of the long axis' direction.
+    pub(crate) direction: [f32; 2],
 }
 
 #[derive(Debug, Default)]
@@ -63,21 +61,25 @@ pub(crate) struct Forest {
     pub(crate) regions: Vec<Region>,
     runs: Vec<Run>,
     next: Vec<Run>,
+    flags: Vec<u8>,
+    /// Of each region, at its first run: its area, and its place among the regions.
+    areas: Vec<u32>,
     numbers: Vec<u32>,
 }
 
 impl Forest {
-    /// Finds the regions of `residual`; those of one threshold follow those of the threshold below.
-    pub(crate) fn grow(&mut self, residual: &[f32], smooth: &[f32], w: usize, active: Active) {
+    /// Finds the regions of `residual`; those of one threshold follow those of the threshold below. Smaller ones than
+    /// `least_area` are not kept.
+    pub(crate) fn grow(&mut self, residual: &[f32], smooth: &[f32], w: usize, active: Active, least_area: u32) {
         self.regions.clear();
         self.runs.clear();
         for y in active.top..active.bottom {
-            split(&residual[y * w..(y + 1) * w], y, active.left, active.right, FIRST, NONE, &mut self.runs);
+            split_row(&residual[y * w + active.left..y * w + active.right], y, active.left, FIRST, &mut self.flags, &mut self.runs);
         }
         let mut threshold = FIRST;
         for _ in 0..LEVELS_MAX {
             join(&mut self.runs);
-            self.collect(residual, smooth, w, threshold);
+            self.collect(residual, smooth, w, threshold, least_area);
             threshold *= RATIO;
             self.next.clear();
             for run in self.runs.iter().filter(|run| run.label != NONE) {
@@ -92,45 +94,39 @@ impl Forest {
     }
 
     /// Measures the joined runs, and labels each with its region.
-    fn collect(&mut self, residual: &[f32], smooth: &[f32], w: usize, threshold: f32) {
-        let first = self.regions.len();
-        for index in 0..self.runs.len() {
-            let run = self.runs[index];
-            let number = if run.label as usize == index {
-                self.regions.push(Region::empty(threshold, (run.inside != NONE).then_some(run.inside)));
-                self.regions.len() - 1
-            } else {
-                self.runs[run.label as usize].label as usize
-            };
-            // The first run of a region comes before its others, so its label is a region's number when they ask.
-            self.runs[index].label = number as u32;
+    fn collect(&mut self, residual: &[f32], smooth: &[f32], w: usize, threshold: f32, least_area: u32) {
+        // Most regions are noise: none is measured before its area is known.
+        self.areas.clear();
+        self.areas.resize(self.runs.len(), 0);
+        for run in &self.runs {
+            self.areas[run.label as usize] += u32::from(run.to - run.from);
+        }
+        self.numbers.clear();
+        self.numbers.resize(self.runs.len(), NONE);
+        for run in &mut self.runs {
+            // The first run of a region comes before its others.
+            let first = run.label as usize;
+            run.label = NONE;
+            if self.areas[first] < least_area {
+                continue;
+            }
+            if self.numbers[first] == NONE {
+                self.numbers[first] = self.regions.len() as u32;
+                let parent = (run.inside != NONE).then_some(run.inside);
+                if let Some(parent) = parent {
+                    self.regions[parent as usize].area_above += self.areas[first];
+                }
+                self.regions.push(Region::empty(threshold, parent));
+            }
+            run.label = self.numbers[first];
             let row = usize::from(run.y) * w;
             let pixels = row + usize::from(run.from)..row + usize::from(run.to);
-            self.regions[number].add(&run, &residual[pixels.clone()], &smooth[pixels]);
-        }
-        // Small ones go; the numbers of the others close up.
-        let mut kept = first;
-        self.numbers.clear();
-        for index in first..self.regions.len() {
-            if self.regions[index].area >= AREA_MIN {
-                self.regions[kept] = self.regions[index];
-                if let Some(parent) = self.regions[kept].parent {
-                    self.regions[parent as usize].area_above += self.regions[kept].area;
-                }
-                self.numbers.push(kept as u32);
-                kept += 1;
-            } else {
-                self.numbers.push(NONE);
-            }
-        }
-        self.regions.truncate(kept);
-        for run in &mut self.runs {
-            run.label = self.numbers[run.label as usize - first];
+            self.regions[run.label as usize].add(run, sum(&residual[pixels.clone()]), sum(&smooth[pixels]));
         }
     }
 }
 
-/// Appends the runs above `threshold` in `[from, to)` of a row.
+/// Appends the runs above `threshold` in `[from, to)` of a row: most runs above higher thresholds are short.
 fn split(row: &[f32], y: usize, from: usize, to: usize, threshold: f32, inside: u32, out: &mut Vec<Run>) {
     let mut x = from;
     while x < to {
@@ -139,6 +135,30 @@ fn split(row: &[f32], y: usize, from: usize, to: usize, threshold: f32, inside: 
         let length = row[start..to].iter().position(|&value| value <= threshold).unwrap_or(to - start);
         out.push(Run { y: y as u16, from: start as u16, to: (start + length) as u16, inside, label: NONE });
         x = start + length + 1;
+    }
+}
+
+/// The same for a whole row, of which most is below the threshold. `flags`: a byte for each pixel, 1 above it; sixteen make a word.
+fn split_row(row: &[f32], y: usize, left: usize, threshold: f32, flags: &mut Vec<u8>, out: &mut Vec<Run>) {
+    // One more, so that a run to the end ends.
+    flags.resize((row.len() + 1).next_multiple_of(16), 0);
+    for (flag, &value) in flags.iter_mut().zip(row) {
+        *flag = u8::from(value > threshold);
+    }
+    flags[row.len()..].fill(0);
+    let (mut before, mut start) = (0, None);
+    for (index, bytes) in flags.as_chunks::<16>().0.iter().enumerate() {
+        let word = u128::from_le_bytes(*bytes);
+        let mut changes = word ^ (word << 8 | before);
+        before = word >> 120;
+        while changes != 0 {
+            let x = (left + index * 16 + changes.trailing_zeros() as usize / 8) as u16;
+            match start.take() {
+                None => start = Some(x),
+                Some(from) => out.push(Run { y: y as u16, from, to: x, inside: NONE, label: NONE }),
+            }
+            changes &= changes - 1;
+        }
     }
 }
 
@@ -173,6 +193,18 @@ fn root(runs: &mut [Run], mut index: u32) -> u32 {
     index
 }
 
+/// In four partial sums, so that no addition waits for the one before.
+fn sum(values: &[f32]) -> f32 {
+    let (fours, rest) = values.as_chunks::<4>();
+    let mut sums = [0.0; 4];
+    for four in fours {
+        for (sum, value) in sums.iter_mut().zip(four) {
+            *sum += value;
+        }
+    }
+    sums.iter().chain(rest).sum()
+}
+
 impl Region {
     fn empty(threshold: f32, parent: Option<u32>) -> Self {
         Self {
@@ -194,7 +226,7 @@ impl Region {
         }
     }
 
-    fn add(&mut self, run: &Run, residual: &[f32], smooth: &[f32]) {
+    fn add(&mut self, run: &Run, residual: f32, smooth: f32) {
         let (from, to, y) = (f64::from(run.from), f64::from(run.to), f64::from(run.y) + 0.5);
         let n = to - from;
         // Pixel centres are at x + ½: Σx and Σx² of consecutive halves.
@@ -206,8 +238,8 @@ impl Region {
         self.sum_y += n * y;
         self.sum_yy += n * y * y;
         self.sum_xy += sum_x * y;
-        self.sum_residual += residual.iter().map(|&value| f64::from(value)).sum::<f64>();
-        self.sum_smooth += smooth.iter().map(|&value| f64::from(value)).sum::<f64>();
+        self.sum_residual += f64::from(residual);
+        self.sum_smooth += f64::from(smooth);
         self.left = self.left.min(run.from);
         self.right = self.right.max(run.to);
         self.top = self.top.min(run.y);
@@ -240,12 +272,12 @@ impl Region {
         let xx = self.sum_xx / n - cx * cx + 1.0 / 12.0;
         let yy = self.sum_yy / n - cy * cy + 1.0 / 12.0;
         let xy = self.sum_xy / n - cx * cy;
-        let (mean, half) = (f64::midpoint(xx, yy), ((xx - yy) / 2.0).hypot(xy));
+        let (mean, half) = (f64::midpoint(xx, yy), ((xx - yy).powi(2) / 4.0 + xy * xy).sqrt());
         Shape {
             centre: PixelPoint { x: cx as f32, y: cy as f32 },
             major: 4.0 * (mean + half).sqrt() as f32,
             minor: 4.0 * (mean - half).max(0.0).sqrt() as f32,
-            angle: (0.5 * (2.0 * xy).atan2(xx - yy)) as f32,
+            direction: direction((xx - yy) as f32 / 2.0, xy as f32, half as f32),
         }
     }
 
@@ -256,10 +288,20 @@ impl Region {
             centroid: shape.centre,
             major_px: shape.major,
             minor_px: shape.minor,
-            angle_rad: shape.angle,
+            angle_rad: shape.direction[1].atan2(shape.direction[0]),
             contrast_sigma,
         }
     }
+}
+
+/// Half the angle of (`cosine`, `sine`), whose length is `length`: −π/2 to π/2.
+fn direction(cosine: f32, sine: f32, length: f32) -> [f32; 2] {
+    if length <= f32::EPSILON {
+        return [1.0, 0.0];
+    }
+    let half = cosine / length / 2.0;
+    let (cosine, absolute) = ((0.5 + half).max(0.0).sqrt(), (0.5 - half).max(0.0).sqrt());
+    [cosine, absolute.copysign(sine)]
 }
 
 #[cfg(test)]
@@ -271,7 +313,7 @@ mod tests {
         let residual: Vec<f32> =
             rows.iter().flat_map(|row| row.bytes().map(|byte| if byte == b'.' { 0.0 } else { f32::from(byte - b'0') })).collect();
         let mut forest = Forest::default();
-        forest.grow(&residual, &residual, w, Active { left: 0, top: 0, right: w, bottom: rows.len() });
+        forest.grow(&residual, &residual, w, Active { left: 0, top: 0, right: w, bottom: rows.len() }, 4);
         forest.regions
     }
 
@@ -301,6 +343,6 @@ mod tests {
             (shape.major - 4.0 * 4.0 / 12.0_f32.sqrt()).abs() < 0.01 && (shape.minor - 4.0 * 2.0 / 12.0_f32.sqrt()).abs() < 0.01,
             "{shape:?}"
         );
-        assert!(shape.angle.abs() < 1e-3 && (shape.centre.x - 3.0).abs() < 1e-3 && (shape.centre.y - 2.0).abs() < 1e-3, "{shape:?}");
+        assert!(shape.direction[1].abs() < 1e-3 && (shape.centre.x - 3.0).abs() < 1e-3 && (shape.centre.y - 2.0).abs() < 1e-3, "{shape:?}");
     }
 }
