@@ -14,7 +14,8 @@ pub const CARD_FILE: &str = "model.toml";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
-    /// `[1, 5, h, w]`: heat (logit), offset x and y inside the cell (0–1), width, height. Stride = input width / w.
+    /// `[1, 5, h, w]`: heat (logit), offset x and y from the cell's corner (in cells), width, height. Stride = input width / w.
+    /// Or `[1, 5·k², h, w]`, k = 2 or 4: each of the five in k² planes, subcells in reading order; stride = input width / (k·w).
     Center,
     /// `[1, n, 5 + classes]`: undecoded grid of strides 8, 16, 32; objectness and classes already sigmoid.
     Yolox,
@@ -72,6 +73,25 @@ pub struct InputSpec {
     pub letterbox: Letterbox,
 }
 
+/// How people must appear in the model's input. A card with it has larger pictures examined in tiles and people who would be too large
+/// made smaller; see [`crate::tiles`]. Without it the whole picture is fitted into the input.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScaleSpec {
+    /// Shortest and longest long side of a person in pixels of the model's input, as trained and measured.
+    pub person_px: [f32; 2],
+}
+
+/// The same network in another precision: same tensors, another file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtherFile {
+    /// Absolute after [`ModelCard::load`]; in the card relative to its folder.
+    pub file: PathBuf,
+    /// Of the file, lower-case hexadecimal.
+    pub sha256: String,
+}
+
 /// Where the weights come from, for `patrol models fetch`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,6 +118,11 @@ pub struct ModelCard {
     pub licence: String,
     #[serde(default)]
     pub upstream: Option<Upstream>,
+    /// The network in FP32, where `file` is quantised: for devices that do not run INT8 well.
+    #[serde(default)]
+    pub fp32: Option<OtherFile>,
+    #[serde(default)]
+    pub scale: Option<ScaleSpec>,
     pub modality: Modality,
     pub layout: Layout,
     pub input: InputSpec,
@@ -135,7 +160,19 @@ impl ModelCard {
         let folder = path.parent().unwrap_or(Path::new(""));
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         card.file = folder.join(&card.file);
+        if let Some(other) = &mut card.fp32 {
+            other.file = folder.join(&other.file);
+        }
         Ok(card)
+    }
+
+    /// The card for its FP32 file; itself when `file` is that already.
+    pub fn in_fp32(&self) -> Self {
+        let mut card = self.clone();
+        if let Some(OtherFile { file, sha256 }) = card.fp32.take() {
+            (card.file, card.sha256) = (file, sha256);
+        }
+        card
     }
 
     fn check(&self) -> Result<(), String> {
@@ -144,8 +181,19 @@ impl ModelCard {
         if self.name.is_empty() || self.name.contains(['/', '\\', ' ']) {
             return wrong("name", &format!("{:?}", self.name), "a word without spaces or slashes");
         }
-        if self.sha256.len() != 64 || !self.sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-            return wrong("sha256", &format!("{:?}", self.sha256), "64 lower-case hexadecimal digits");
+        let hashes = [("sha256", Some(&self.sha256)), ("fp32.sha256", self.fp32.as_ref().map(|other| &other.sha256))];
+        for (key, hash) in hashes.into_iter().filter_map(|(key, hash)| Some((key, hash?))) {
+            if hash.len() != 64 || !hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+                return wrong(key, &format!("{hash:?}"), "64 lower-case hexadecimal digits");
+            }
+        }
+        if let Some(ScaleSpec { person_px: [shortest, longest] }) = self.scale {
+            // Twice the shortest: otherwise no scale would suit both a person who stands near and one who stands far.
+            let longest_max = input.width.min(input.height) as f32 / 2.0;
+            if !(shortest >= 1.0 && longest >= 2.0 * shortest && longest <= longest_max) {
+                let wanted = format!("the shortest, 1 or more, then at least twice that, at most {longest_max}");
+                return wrong("scale.person_px", &format!("{shortest}, {longest}"), &wanted);
+            }
         }
         // 32: the coarsest stride of the grid layouts; 4096: where one input alone takes 200 MB.
         let side = |value: u32| (32..=4096).contains(&value) && value.is_multiple_of(32);

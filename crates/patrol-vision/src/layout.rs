@@ -47,9 +47,10 @@ impl Layout {
             Self::Center => {
                 let part = |size: i64, whole: u32| size > 0 && i64::from(whole) % size == 0;
                 let sides = open_or(2, &|size| part(size, input.height)) && open_or(3, &|size| part(size, input.width));
+                let subcells = open_or(1, &|size| [1, 2, 4].iter().any(|split| size == 5 * split * split));
                 (
-                    shape.len() == 4 && open_or(1, &|size| size == 5) && sides,
-                    format!("[1, 5, {} / stride, {} / stride]", input.height, input.width),
+                    shape.len() == 4 && subcells && sides,
+                    format!("[1, 5 · subcells, {} / stride, {} / stride] with 1, 4 or 16 subcells", input.height, input.width),
                 )
             }
         };
@@ -62,7 +63,7 @@ impl Layout {
         match self {
             Self::Yolox => read_yolox(values, sizes[2], input, person_class, min_score, out),
             Self::Yolov8 => read_yolov8(values, sizes[2], person_class, min_score, out),
-            Self::Center => read_center(values, sizes[2], sizes[3], input, min_score, out),
+            Self::Center => CenterMap::new(values, sizes).read(input, min_score, out),
         }
     }
 }
@@ -107,52 +108,68 @@ fn read_yolov8(values: &[f32], n: usize, person_class: usize, min_score: f32, ou
     }
 }
 
-/// Peaks of the heat map: at least as hot as all eight neighbours; of equal neighbours the first in reading order counts.
-fn read_center(values: &[f32], h: usize, w: usize, input: InputExtent, min_score: f32, out: &mut Vec<Candidate>) {
-    let plane = |index: usize| &values[index * h * w..(index + 1) * h * w];
-    let heat = plane(0);
-    let (stride_x, stride_y) = (input.width as f32 / w as f32, input.height as f32 / h as f32);
-    let logit_min = if min_score <= 0.0 { f32::NEG_INFINITY } else { (min_score / (1.0 - min_score).max(1e-6)).ln() };
-    for y in 0..h {
-        for x in 0..w {
-            let here = heat[y * w + x];
-            if here.is_nan() || here < logit_min || !is_peak(heat, w, h, x, y) {
-                continue;
+/// An output of `center`: five quantities, each in `split`² planes that interleave to a map `split` times as fine (sub-pixel convolution,
+/// Shi et al. 2016; reading it here spares the runtime a copy).
+#[derive(Clone, Copy)]
+struct CenterMap<'a> {
+    values: &'a [f32],
+    split: usize,
+    /// Height and width of a plane.
+    h: usize,
+    w: usize,
+}
+
+impl<'a> CenterMap<'a> {
+    /// `shape` has passed [`Layout::check_shape`].
+    fn new(values: &'a [f32], [_, channels, h, w]: [usize; 4]) -> Self {
+        Self { values, split: (channels / 5).isqrt(), h, w }
+    }
+
+    /// Quantity 0 heat (logit), 1 and 2 offset x and y, 3 width, 4 height, at a fine cell.
+    fn at(&self, quantity: usize, x: usize, y: usize) -> f32 {
+        let plane = (quantity * self.split + y % self.split) * self.split + x % self.split;
+        self.values[(plane * self.h + y / self.split) * self.w + x / self.split]
+    }
+
+    /// Peaks of the heat: at least as hot as all eight neighbours; of equal neighbours the first in reading order counts.
+    fn read(&self, input: InputExtent, min_score: f32, out: &mut Vec<Candidate>) {
+        let (fine_w, fine_h) = (self.w * self.split, self.h * self.split);
+        let (stride_x, stride_y) = (input.width as f32 / fine_w as f32, input.height as f32 / fine_h as f32);
+        let logit_min = if min_score <= 0.0 { f32::NEG_INFINITY } else { (min_score / (1.0 - min_score).max(1e-6)).ln() };
+        for (plane, heat) in self.values.chunks_exact(self.w * self.h).take(self.split * self.split).enumerate() {
+            for (index, &here) in heat.iter().enumerate() {
+                // Also false where the heat is no number.
+                if here >= logit_min {
+                    let x = index % self.w * self.split + plane % self.split;
+                    let y = index / self.w * self.split + plane / self.split;
+                    if self.is_peak(x, y) {
+                        let (cx, cy) = ((x as f32 + self.at(1, x, y)) * stride_x, (y as f32 + self.at(2, x, y)) * stride_y);
+                        push(cx, cy, self.at(3, x, y), self.at(4, x, y), 1.0 / (1.0 + (-here).exp()), out);
+                    }
+                }
             }
-            let at = y * w + x;
-            let (cx, cy) = ((x as f32 + plane(1)[at]) * stride_x, (y as f32 + plane(2)[at]) * stride_y);
-            push(cx, cy, plane(3)[at], plane(4)[at], 1.0 / (1.0 + (-here).exp()), out);
         }
+    }
+
+    fn is_peak(&self, x: usize, y: usize) -> bool {
+        let here = self.at(0, x, y);
+        for ny in y.saturating_sub(1)..=(y + 1).min(self.h * self.split - 1) {
+            for nx in x.saturating_sub(1)..=(x + 1).min(self.w * self.split - 1) {
+                let there = self.at(0, nx, ny);
+                let earlier = (ny, nx) < (y, x);
+                if there > here || (earlier && there == here) {
+                    return false;
+                }
+            }
+        }
+        true
     }
 }
 
-fn is_peak(heat: &[f32], w: usize, h: usize, x: usize, y: usize) -> bool {
-    let here = heat[y * w + x];
-    for ny in y.saturating_sub(1)..=(y + 1).min(h - 1) {
-        for nx in x.saturating_sub(1)..=(x + 1).min(w - 1) {
-            let there = heat[ny * w + nx];
-            let earlier = ny * w + nx < y * w + x;
-            if there > here || (earlier && there == here) {
-                return false;
-            }
-        }
-    }
-    true
-}
-
-/// Greedy suppression: best first, dropping what overlaps a better one by more than `iou_max`.
-pub fn suppress(candidates: &mut Vec<Candidate>, iou_max: f32) {
+/// Best first, at most [`CANDIDATES_MAX`].
+pub fn keep_best(candidates: &mut Vec<Candidate>) {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     candidates.truncate(CANDIDATES_MAX);
-    let mut kept = 0;
-    for index in 0..candidates.len() {
-        let candidate = candidates[index];
-        if candidates[..kept].iter().all(|better| better.bbox.iou(&candidate.bbox) <= iou_max) {
-            candidates[kept] = candidate;
-            kept += 1;
-        }
-    }
-    candidates.truncate(kept);
 }
 
 #[cfg(test)]
@@ -160,25 +177,6 @@ mod tests {
     use super::*;
 
     const INPUT: InputExtent = InputExtent { width: 32, height: 32 };
-
-    fn candidate(x: f32, score: f32) -> Candidate {
-        Candidate { bbox: PixelBox::new(x, 0.0, 10.0, 10.0), score }
-    }
-
-    #[test]
-    fn doubles_go_and_neighbours_stay() {
-        let mut found = vec![candidate(1.0, 0.6), candidate(0.0, 0.9), candidate(9.0, 0.5)];
-        suppress(&mut found, 0.45);
-        assert_eq!(found, vec![candidate(0.0, 0.9), candidate(9.0, 0.5)]);
-    }
-
-    #[test]
-    fn a_chain_of_overlaps_is_not_eaten_whole() {
-        // The third overlaps only the second, which is gone: it stays.
-        let mut found = vec![candidate(0.0, 0.9), candidate(3.0, 0.8), candidate(6.0, 0.7)];
-        suppress(&mut found, 0.45);
-        assert_eq!(found.iter().map(|kept| kept.score).collect::<Vec<_>>(), vec![0.9, 0.7]);
-    }
 
     #[test]
     fn a_plateau_of_heat_is_one_peak() {
@@ -191,6 +189,20 @@ mod tests {
         Layout::Center.read(&values, &[1, 5, 8, 8], INPUT, 0, 0.3, &mut found);
         assert_eq!(found.len(), 1);
         assert!((found[0].score - 0.880_797).abs() < 1e-5);
+    }
+
+    #[test]
+    fn subcells_interleave_to_a_finer_map() {
+        // 4 × 4 cells of 2 × 2 subcells: stride 4 again. Subcell (1, 0) of cell (2, 3) is fine cell (5, 6).
+        let mut values = vec![-9.0; 20 * 16];
+        let at = |quantity: usize| (quantity * 4 + 1) * 16 + 3 * 4 + 2;
+        values[at(0)] = 2.0;
+        // Its neighbour in another subcell of another cell is less hot.
+        values[4 * 3 + 3] = 1.5;
+        (values[at(1)], values[at(2)], values[at(3)], values[at(4)]) = (0.5, 0.25, 6.0, 8.0);
+        let mut found = Vec::new();
+        Layout::Center.read(&values, &[1, 20, 4, 4], INPUT, 0, 0.3, &mut found);
+        assert_eq!(found.iter().map(|one| one.bbox).collect::<Vec<_>>(), vec![PixelBox::new(22.0 - 3.0, 25.0 - 4.0, 6.0, 8.0)]);
     }
 
     #[test]
@@ -208,6 +220,8 @@ mod tests {
         assert!(Layout::Yolov8.check_shape(&[-1, 84, -1], INPUT, 0).is_ok());
         assert!(Layout::Yolov8.check_shape(&[1, 5, 21], INPUT, 3).is_err());
         assert!(Layout::Center.check_shape(&[1, 5, 8, 8], INPUT, 0).is_ok());
+        assert!(Layout::Center.check_shape(&[1, 20, 4, 4], INPUT, 0).is_ok());
         assert!(Layout::Center.check_shape(&[1, 4, 8, 8], INPUT, 0).is_err());
+        assert!(Layout::Center.check_shape(&[1, 45, 8, 8], INPUT, 0).is_err());
     }
 }

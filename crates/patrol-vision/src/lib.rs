@@ -1,7 +1,8 @@
 //! Pictures to boxes: what finds people in one picture, and what says that a picture cannot be judged.
 //!
 //! In reading order: [`detector`] is the face that the pipeline talks to; [`card`] describes a model, [`runtime`] loads
-//! ONNX Runtime, [`onnx`] runs a model, with [`prepare`] making its input in one pass and [`layout`] reading its output;
+//! ONNX Runtime, [`onnx`] runs a model, with [`tiles`] saying where and at which scale, [`prepare`] making its input in one
+//! pass and [`layout`] reading its output;
 //! [`hot_spot`] finds warm bodies in thermal pictures without a model; [`combine`](combine()) puts both together;
 //! [`thermal`] reads intensity from thermal video, whatever its palette, polarity and overlays;
 //! [`usability`] refuses pictures in which nobody could be seen; [`motion`] says how the camera itself has moved; [`jpeg`] makes evidence.
@@ -20,6 +21,7 @@ pub mod prepare;
 mod resample;
 pub mod runtime;
 pub mod thermal;
+pub mod tiles;
 pub mod usability;
 
 pub use card::ModelCard;

@@ -3,9 +3,10 @@
 use crate::card::ModelCard;
 use crate::detector::{DetectContext, Detector, Device};
 use crate::error::VisionError;
-use crate::layout::{Candidate, InputExtent, suppress};
+use crate::layout::{Candidate, InputExtent, keep_best};
 use crate::prepare::Preparer;
 use crate::runtime::OnnxRuntime;
+use crate::tiles::{Found, Tile, Tiling, is_cut, merge};
 use ort::ep::{CUDA, ExecutionProvider};
 use ort::session::Session;
 use ort::value::{Outlet, Tensor, TensorElementType};
@@ -22,13 +23,16 @@ pub struct OnnxDetector {
     card: ModelCard,
     min_score: f32,
     device: Device,
+    tiling: Option<Tiling>,
+    tiles: Vec<Tile>,
     candidates: Vec<Candidate>,
+    found: Vec<Found>,
     runtime: Arc<OnnxRuntime>,
 }
 
 impl OnnxDetector {
     /// Checks the file's hash, opens it with `threads` threads, and checks its tensors against the card.
-    /// `min_score` replaces the card's.
+    /// `min_score` replaces the card's. On CUDA the card's FP32 file is used where it has one: quantised graphs run slower there.
     pub fn open(
         runtime: &Arc<OnnxRuntime>,
         card: &ModelCard,
@@ -37,17 +41,21 @@ impl OnnxDetector {
         threads: usize,
     ) -> Result<Self, VisionError> {
         card.verify()?;
-        let (session, device) = match device {
-            Device::Cpu => (cpu_session(runtime, card, threads)?, Device::Cpu),
-            Device::Cuda { fallback } => match cuda_session(runtime, card, threads) {
-                Ok(session) => (session, device),
-                Err(error) if fallback => {
-                    tracing::warn!(model = card.name, %error, "cuda is missing and the configuration allows the cpu");
-                    (cpu_session(runtime, card, threads)?, Device::Cpu)
+        let (session, device, card) = match device {
+            Device::Cpu => (cpu_session(runtime, card, threads)?, Device::Cpu, card.clone()),
+            Device::Cuda { fallback } => {
+                let full = card.in_fp32();
+                match full.verify().and_then(|()| cuda_session(runtime, &full, threads)) {
+                    Ok(session) => (session, device, full),
+                    Err(error) if fallback => {
+                        tracing::warn!(model = card.name, %error, "cuda is missing and the configuration allows the cpu");
+                        (cpu_session(runtime, card, threads)?, Device::Cpu, card.clone())
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
-            },
+            }
         };
+        let card = &card;
         let input = named(session.inputs(), card.input.name.as_deref(), "input", card)?;
         check_input(&session.inputs()[input], card)?;
         let output_index = named(session.outputs(), card.output.as_deref(), "output", card)?;
@@ -67,7 +75,10 @@ impl OnnxDetector {
             card: card.clone(),
             min_score,
             device,
+            tiling: card.scale.map(|spec| Tiling::new(spec, card.input.width, card.input.height)),
+            tiles: Vec::new(),
             candidates: Vec::new(),
+            found: Vec::new(),
             runtime,
         })
     }
@@ -90,38 +101,61 @@ impl OnnxDetector {
         modality: Modality,
         out: &mut Vec<Detection>,
     ) -> Result<(), VisionError> {
-        self.infer(picture, Some(region), modality, out)
+        self.found.clear();
+        self.examine(picture, &Tile { region: *region, scale: f32::INFINITY, overlap: 0.0 }, modality)?;
+        self.tell(picture, out);
+        Ok(())
     }
 
-    fn infer(
-        &mut self,
-        picture: &Picture,
-        region: Option<&PixelBox>,
-        modality: Modality,
-        out: &mut Vec<Detection>,
-    ) -> Result<(), VisionError> {
-        let Self { session, tensor, preparer, card, candidates, .. } = self;
-        let placement = preparer.fill(picture, region, modality, tensor.extract_tensor_mut().1);
+    /// One inference; appends to `self.found`, in pixels of the picture.
+    fn examine(&mut self, picture: &Picture, tile: &Tile, modality: Modality) -> Result<(), VisionError> {
+        let Self { session, tensor, preparer, card, candidates, found, .. } = self;
+        let placement = preparer.fill_at(picture, Some(&tile.region), tile.scale, modality, tensor.extract_tensor_mut().1);
         let outputs = session.run(ort::inputs![self.input_name.as_str() => &*tensor]).map_err(|error| inference(card, &error))?;
         let (shape, values) = outputs[self.output_index].try_extract_tensor::<f32>().map_err(|error| inference(card, &error))?;
         let extent = extent(card);
         card.layout.check_shape(shape, extent, card.person_class).map_err(|wanted| wrong_output(card, shape, wanted))?;
         candidates.clear();
         card.layout.read(values, shape, extent, card.person_class, self.min_score, candidates);
-        suppress(candidates, card.nms_iou);
+        keep_best(candidates);
         for candidate in candidates.iter() {
-            let bbox = placement.picture_from_model(&candidate.bbox).clipped(picture.size());
-            if bbox.w > 0.0 && bbox.h > 0.0 {
-                out.push(Detection { bbox, score: candidate.score, source: DetectionSource::Network, resolved: true, blob: None });
+            let bbox = placement.picture_from_model(&candidate.bbox);
+            if !is_cut(&bbox, tile, picture.size()) {
+                found.push(Found { candidate: Candidate { bbox, ..*candidate }, scale: placement.scale_x });
             }
         }
         Ok(())
+    }
+
+    /// Merges what was found and appends it to `out`, best first.
+    fn tell(&mut self, picture: &Picture, out: &mut Vec<Detection>) {
+        merge(&mut self.found, self.card.nms_iou);
+        for found in &self.found {
+            let bbox = found.candidate.bbox.clipped(picture.size());
+            if bbox.w > 0.0 && bbox.h > 0.0 {
+                let score = found.candidate.score;
+                out.push(Detection { bbox, score, source: DetectionSource::Network, resolved: true, blob: None });
+            }
+        }
     }
 }
 
 impl Detector for OnnxDetector {
     fn detect(&mut self, picture: &Picture, context: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
-        self.infer(picture, None, context.modality, out)
+        let size = picture.size();
+        let whole = PixelBox::new(0.0, 0.0, size.width as f32, size.height as f32);
+        self.tiles.clear();
+        match &mut self.tiling {
+            Some(tiling) => self.tiles.extend_from_slice(tiling.tiles(size, context)),
+            None => self.tiles.push(Tile { region: whole, scale: f32::INFINITY, overlap: 0.0 }),
+        }
+        self.found.clear();
+        for index in 0..self.tiles.len() {
+            let tile = self.tiles[index];
+            self.examine(picture, &tile, context.modality)?;
+        }
+        self.tell(picture, out);
+        Ok(())
     }
     fn name(&self) -> &str {
         &self.card.name

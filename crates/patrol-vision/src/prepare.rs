@@ -39,12 +39,16 @@ impl Placement {
     }
 }
 
-/// Tables for one size, format and crop.
+/// Geometries kept: the tiles of a few cameras that take turns.
+const GEOMETRIES_MAX: usize = 64;
+
+/// Tables for one size, format, crop and scale.
 #[derive(Debug)]
 struct Geometry {
     size: PictureSize,
     format: PixelFormat,
     crop: PixelBox,
+    scale_max: f32,
     placement: Placement,
     /// Extent and corner of the picture inside the tensor, whole pixels.
     width: usize,
@@ -61,7 +65,8 @@ struct Geometry {
 #[derive(Debug)]
 pub struct Preparer {
     input: InputSpec,
-    geometry: Option<Geometry>,
+    /// Last used at the end.
+    geometries: Vec<Geometry>,
     stretch: StretchFinder,
     sums: Vec<u16>,
     sums16: Vec<u32>,
@@ -72,7 +77,7 @@ impl Preparer {
     pub fn new(input: &InputSpec) -> Self {
         Self {
             input: input.clone(),
-            geometry: None,
+            geometries: Vec::new(),
             stretch: StretchFinder::default(),
             sums: Vec::new(),
             sums16: Vec::new(),
@@ -85,21 +90,41 @@ impl Preparer {
         (self.input.channels * self.input.height * self.input.width) as usize
     }
 
-    /// Fills `tensor` (channels, height, width) from `crop`, or the whole picture. Thermal video is read from its luma alone.
+    /// Fills `tensor` (channels, height, width) from `crop`, or the whole picture, as large as it fits. Thermal video is read from its luma alone.
     pub fn fill(&mut self, picture: &Picture, crop: Option<&PixelBox>, modality: Modality, tensor: &mut [f32]) -> Placement {
+        self.fill_at(picture, crop, f32::INFINITY, modality, tensor)
+    }
+
+    /// As [`Preparer::fill`], with at most `scale_max` pixels of the model for one of the picture.
+    pub fn fill_at(
+        &mut self,
+        picture: &Picture,
+        crop: Option<&PixelBox>,
+        scale_max: f32,
+        modality: Modality,
+        tensor: &mut [f32],
+    ) -> Placement {
         let size = picture.size();
         let whole = PixelBox::new(0.0, 0.0, size.width as f32, size.height as f32);
         // A crop of less than a pixel, or outside, is the whole picture: an empty input would find nobody.
         let crop = crop.map(|crop| crop.clipped(size)).filter(|crop| crop.is_finite() && crop.w >= 1.0 && crop.h >= 1.0).unwrap_or(whole);
-        let known = self.geometry.take().filter(|known| known.size == size && known.format == picture.format() && known.crop == crop);
-        let geometry = known.unwrap_or_else(|| {
+        let same =
+            |known: &Geometry| known.size == size && known.format == picture.format() && known.crop == crop && known.scale_max == scale_max;
+        let known = self.geometries.iter().rposition(same);
+        if known.is_none_or(|at| at + 1 < self.geometries.len()) {
+            // What the picture before has left around this one goes.
             self.pad(tensor);
-            self.sums.clear();
-            self.sums.resize(size.width as usize * 3, 0);
-            self.sums16.clear();
-            self.sums16.resize(size.width as usize, 0);
-            geometry(&self.input, size, picture.format(), crop)
-        });
+        }
+        let geometry = if let Some(at) = known {
+            self.geometries.remove(at)
+        } else {
+            if self.geometries.len() == GEOMETRIES_MAX {
+                self.geometries.remove(0);
+            }
+            geometry(&self.input, size, picture.format(), crop, scale_max)
+        };
+        self.sums.resize(self.sums.len().max(size.width as usize * 3), 0);
+        self.sums16.resize(self.sums16.len().max(size.width as usize), 0);
         for row in &mut self.rows {
             row.resize(geometry.width, 0.0);
         }
@@ -110,7 +135,7 @@ impl Preparer {
             self.write_row(&geometry, y, tensor);
         }
         let placement = geometry.placement;
-        self.geometry = Some(geometry);
+        self.geometries.push(geometry);
         placement
     }
 
@@ -212,8 +237,8 @@ fn rgb_from_yuv(height: u32, y: &mut [f32], u: &mut [f32], v: &mut [f32]) {
     }
 }
 
-fn geometry(input: &InputSpec, size: PictureSize, format: PixelFormat, crop: PixelBox) -> Geometry {
-    let scale = (input.width as f32 / crop.w).min(input.height as f32 / crop.h);
+fn geometry(input: &InputSpec, size: PictureSize, format: PixelFormat, crop: PixelBox, scale_max: f32) -> Geometry {
+    let scale = (input.width as f32 / crop.w).min(input.height as f32 / crop.h).min(scale_max);
     // Rounded down as the training code of YOLOX does; the small constant keeps exact ratios exact.
     let fitted = |extent: f32, limit: u32| ((extent * scale + 1e-3) as u32).clamp(1, limit) as usize;
     let (width, height) = (fitted(crop.w, input.width), fitted(crop.h, input.height));
@@ -227,6 +252,7 @@ fn geometry(input: &InputSpec, size: PictureSize, format: PixelFormat, crop: Pix
         size,
         format,
         crop,
+        scale_max,
         placement: Placement {
             scale_x: width as f32 / crop.w,
             scale_y: height as f32 / crop.h,

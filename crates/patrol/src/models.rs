@@ -32,10 +32,13 @@ pub(crate) fn find(model: &str, folder: &Path) -> Result<PathBuf, String> {
     if Path::new(model).is_file() {
         return Ok(PathBuf::from(model));
     }
-    for root in model_folders(folder) {
-        let card = root.join(model).join("model.toml");
-        if card.is_file() {
-            return Ok(card);
+    // A name without a size means the accurate one: `thermal-person` is `thermal-person-s`.
+    for name in [model.to_owned(), format!("{model}-s")] {
+        for root in model_folders(folder) {
+            let card = root.join(&name).join("model.toml");
+            if card.is_file() {
+                return Ok(card);
+            }
         }
     }
     let known: Vec<String> =
@@ -94,8 +97,13 @@ fn list() -> anyhow::Result<ExitCode> {
 fn verify() -> ExitCode {
     let mut bad = 0;
     for path in cards(Path::new(".")) {
-        match ModelCard::load(&path).and_then(|card| card.verify().map(|()| card)) {
-            Ok(card) => println!("ok\t{}\t{}", card.name, card.sha256),
+        match ModelCard::load(&path).and_then(|card| card.verify().and_then(|()| card.in_fp32().verify()).map(|()| card)) {
+            Ok(card) => {
+                println!("ok\t{}\t{}", card.name, card.sha256);
+                if let Some(full) = &card.fp32 {
+                    println!("ok\t{} in FP32\t{}", card.name, full.sha256);
+                }
+            }
             Err(error) => {
                 bad += 1;
                 println!("bad\t{}\t{error}", path.display());

@@ -7,9 +7,11 @@
 )]
 
 mod hot_spot;
+mod hot_spot_ground;
 mod models;
 mod motion;
 mod prepare;
 mod scene;
 mod thermal;
+mod thermal_person;
 mod usability;

@@ -4,9 +4,9 @@ use crate::config::{Usage, number_in};
 use crate::models;
 use crate::system::{onnx_runtime, thermal_or};
 use anyhow::Context as _;
-use patrol_core::{Detection, Modality};
+use patrol_core::{Detection, Modality, Picture, PixelFormat};
 use patrol_pipeline::Eyes;
-use patrol_vision::{DetectContext, Detector, Device, HotSpot, HotSpotConfig, ModelCard, OnnxDetector};
+use patrol_vision::{DetectContext, Detector, Device, HotSpot, HotSpotConfig, ModelCard, OnnxDetector, ThermalConfig, ThermalNormaliser};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -31,6 +31,9 @@ pub(crate) struct Args {
     /// Use `hot-spot`, alone or together with the model.
     #[arg(long)]
     hot_spot: bool,
+    /// Run the card's FP32 file, not the quantised one.
+    #[arg(long, requires = "model")]
+    fp32: bool,
     /// Lowest score written; default: the card's, and everything `hot-spot` gives.
     #[arg(long, value_parser = number_in(0.0..=1.0))]
     min_score: Option<f64>,
@@ -59,7 +62,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut modality = Modality::Thermal;
     if let Some(model) = &args.model {
         let card = models::find(model, Path::new(".")).map_err(|why| Usage::msg(format!("--model: {why}")))?;
-        let card = ModelCard::load(&card).map_err(Usage::of)?;
+        let mut card = ModelCard::load(&card).map_err(Usage::of)?;
+        if args.fp32 {
+            card = card.in_fp32();
+        }
         card.verify().map_err(Usage::of)?;
         modality = card.modality;
         detectors.push(Box::new(OnnxDetector::open(&onnx_runtime()?, &card, Device::Cpu, min_score, 1)?));
@@ -82,6 +88,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         };
         let context = DetectContext { modality, view: None, gsd_m: args.gsd_cm.map(|cm| cm as f32 / 100.0) };
         let began = patrol_core::Clock::monotonic(&clock);
+        let picture = if is_coloured(&picture) && modality == Modality::Thermal {
+            // Stills of different cameras may lie side by side: nothing is carried over from one to the next.
+            ThermalNormaliser::new(&ThermalConfig::default()).normalise(&picture).with_context(|| path.display().to_string())?
+        } else {
+            picture
+        };
         eyes.examine(&which, &picture, &context, &mut found).with_context(|| path.display().to_string())?;
         spent += patrol_core::Clock::monotonic(&clock).saturating_sub(began);
         looked += 1;
@@ -108,6 +120,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         args.out.display()
     );
     Ok(ExitCode::SUCCESS)
+}
+
+fn is_coloured(picture: &Picture) -> bool {
+    !matches!(picture.format(), PixelFormat::Gray8 | PixelFormat::Gray16Le)
 }
 
 /// Path, name as in the annotations (or relative to the folder given), and `image_id` of every picture.

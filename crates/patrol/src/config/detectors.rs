@@ -85,7 +85,12 @@ pub(super) fn plans(
 pub(crate) const HOT_SPOT_MIN_SCORE: f32 = 0.25;
 
 fn hot_spot(table: &DetectorTable, place: &str, problems: &mut Problems) -> HotSpotConfig {
-    let strange = [("model", table.model.is_some()), ("device", table.device.is_some()), ("fallback", table.fallback.is_some())];
+    let strange = [
+        ("model", table.model.is_some()),
+        ("device", table.device.is_some()),
+        ("fallback", table.fallback.is_some()),
+        ("precision", table.precision.is_some()),
+    ];
     for (key, _) in strange.into_iter().filter(|(_, given)| *given) {
         problems.error(format!("{place}.{key}"), "a value", "none: `hot-spot` has no model and runs on the CPU", "remove the line");
     }
@@ -120,6 +125,14 @@ fn onnx_plan(table: &DetectorTable, place: &str, folder: &Path, problems: &mut P
     if let Some(score) = &table.min_score {
         problems.in_range(format!("{place}.min_score"), score, &SCORE, "");
     }
+    let wants_fp32 = match table.precision.as_deref() {
+        None => false,
+        Some("fp32") => true,
+        Some(other) => {
+            problems.error(format!("{place}.precision"), format!("{other:?}"), "\"fp32\", or no line for the card's own", "");
+            false
+        }
+    };
     if table.hot_spot.is_some() {
         problems.error(format!("{place}.hot_spot"), "a table", "none: it belongs to the kind `hot-spot`", "remove it");
     }
@@ -133,6 +146,7 @@ fn onnx_plan(table: &DetectorTable, place: &str, folder: &Path, problems: &mut P
         return None;
     };
     let card = crate::models::find(model, folder).and_then(|card| ModelCard::load(&card).map_err(|error| error.to_string()));
+    let card = card.map(|card| if wants_fp32 { card.in_fp32() } else { card });
     match card.and_then(|card| card.verify().map(|()| card).map_err(|error| error.to_string())) {
         Ok(card) => Some(DetectorPlan::Onnx { card: Box::new(card), device, min_score: table.min_score }),
         Err(why) => {

@@ -70,6 +70,8 @@ pub(crate) struct DetectorTable {
     pub(crate) device: Option<String>,
     /// Whether a missing CUDA device may be replaced by the CPU.
     pub(crate) fallback: Option<bool>,
+    /// `fp32`: the card's FP32 file, where `file` is quantised. Default: `file` on the CPU, FP32 on CUDA.
+    pub(crate) precision: Option<String>,
     #[serde(default)]
     pub(crate) hot_spot: Option<HotSpotConfig>,
 }
