@@ -25,15 +25,19 @@ const CALIBRATION: [(f32, f32); 11] = [
     (1.0, 0.92),
 ];
 
-/// Where a network is in use, `hot-spot`'s score becomes the probability that it is a person, as the network's is meant, so that they can stand
+/// What is left of it beside a network, which has seen the same pixels: taken as independent, agreement and lone regions lower AP50 of
+/// `thermal-person-s` on HIT-UAV `val` from 0.665 to 0.621; with this part it rises to 0.670, and 0.1 and 0.5 do not as well.
+const BESIDE_NETWORK: f32 = 0.3;
+
+/// Where a network is in use, `hot-spot`'s score becomes a part of the probability that it is a person, so that they can stand
 /// in one list. Agreement becomes one detection of source `Both` with the network's box, the warm region's shape and a raised score:
-/// 1 − (1 − a)(1 − b), both taken as independent. What only `hot-spot` saw is `resolved` only where no network is in use:
+/// 1 − (1 − a)(1 − b). What only `hot-spot` saw is `resolved` only where no network is in use:
 /// where one is, a person decides (and where `hot-spot` itself is in doubt). Appends to `out`, best first.
 pub fn combine(network: &[Detection], hot: &[Detection], network_in_use: bool, out: &mut Vec<Detection>) {
     let first = out.len();
     out.extend_from_slice(network);
     for warm in hot {
-        let score = if network_in_use { calibrated(warm.score) } else { warm.score };
+        let score = if network_in_use { BESIDE_NETWORK * calibrated(warm.score) } else { warm.score };
         // Only network boxes not yet taken: two bodies in one box stay two.
         let best = out[first..]
             .iter_mut()
@@ -85,13 +89,13 @@ mod tests {
     #[test]
     fn agreement_raises_the_score() {
         let (network, warm) = (seen(0.0, 10.0, 0.5, DetectionSource::Network), seen(2.0, 6.0, 0.6, DetectionSource::HotSpot));
-        check(&[network], &[warm], true, &[(0.71, DetectionSource::Both, true)]);
+        check(&[network], &[warm], true, &[(0.56, DetectionSource::Both, true)]);
     }
 
     #[test]
     fn a_warm_region_that_no_network_confirms_is_unresolved() {
         let warm = seen(50.0, 10.0, 0.9, DetectionSource::HotSpot);
-        check(&[], &[warm], true, &[(0.84, DetectionSource::HotSpot, false)]);
+        check(&[], &[warm], true, &[(0.25, DetectionSource::HotSpot, false)]);
         check(&[], &[warm], false, &[(0.9, DetectionSource::HotSpot, true)]);
     }
 
@@ -99,7 +103,7 @@ mod tests {
     fn two_warm_bodies_in_one_box_stay_two() {
         let network = seen(0.0, 30.0, 0.5, DetectionSource::Network);
         let warm = [seen(0.0, 10.0, 0.6, DetectionSource::HotSpot), seen(20.0, 10.0, 0.5, DetectionSource::HotSpot)];
-        check(&[network], &warm, true, &[(0.71, DetectionSource::Both, true), (0.3, DetectionSource::HotSpot, false)]);
+        check(&[network], &warm, true, &[(0.56, DetectionSource::Both, true), (0.09, DetectionSource::HotSpot, false)]);
     }
 
     #[test]

@@ -166,7 +166,7 @@ impl<'a> CenterMap<'a> {
     }
 }
 
-/// Best first, at most [`CANDIDATES_MAX`].
+/// Best first; bounded, so that a picture that a model calls all people costs no more.
 pub fn keep_best(candidates: &mut Vec<Candidate>) {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     candidates.truncate(CANDIDATES_MAX);
