@@ -20,11 +20,21 @@ pub(crate) fn is_picture_name(path: &Path) -> bool {
     !hidden && extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
-/// Reads a picture file (png, jpg, webp, tif; the content decides): 8-bit grey as [`PixelFormat::Gray8`], 16-bit grey as
+/// Reads a picture file (png, jpg, webp, tif; the content decides): 8-bit grey, also when stored as colour, as [`PixelFormat::Gray8`], 16-bit grey as
 /// [`PixelFormat::Gray16Le`], colour as [`PixelFormat::Rgb8`]. Pixels as stored, without EXIF rotation; times are zero.
 pub fn read_picture(path: &Path) -> Result<Picture, IngestError> {
     let (size, format, pixels) = decode(path)?;
+    let (format, pixels) = without_idle_colour(format, pixels);
     to_picture(path, (size, format, pixels), 0, MediaTime::ZERO, WallEstimate { at: WallTime(0), error_ms: 0 })
+}
+
+/// WebP and most cameras' JPEG store grey pictures as colour: three equal channels are one.
+fn without_idle_colour(format: PixelFormat, pixels: Vec<u8>) -> (PixelFormat, Vec<u8>) {
+    if format == PixelFormat::Rgb8 && pixels.chunks_exact(3).all(|rgb| rgb[0] == rgb[1] && rgb[1] == rgb[2]) {
+        (PixelFormat::Gray8, pixels.chunks_exact(3).map(|rgb| rgb[0]).collect())
+    } else {
+        (format, pixels)
+    }
 }
 
 pub(crate) type Pixels = (PictureSize, PixelFormat, Vec<u8>);

@@ -55,6 +55,8 @@ fn every_kind_of_file_has_its_format() {
     assert_eq!(check("b.png", &colour, PixelFormat::Rgb8).row(0, 1)[..6], [0, 1, 200, 1, 1, 200]);
     check("b.webp", &colour, PixelFormat::Rgb8);
     check("b.tif", &colour, PixelFormat::Rgb8);
+    // WebP knows no grey: three equal channels are grey all the same.
+    check("g.webp", &DynamicImage::ImageRgb8(RgbImage::from_pixel(8, 6, image::Rgb([7, 7, 7]))), PixelFormat::Gray8);
     assert_eq!(check("c.png", &clear, PixelFormat::Rgb8).row(0, 0)[..3], [1, 2, 3]);
     check("d.png", &DynamicImage::ImageLuma16(ImageBuffer::from_pixel(8, 6, Luma([40_000]))), PixelFormat::Gray16Le);
     check("e.png", &DynamicImage::ImageRgb16(ImageBuffer::from_pixel(8, 6, image::Rgb([1, 2, 3]))), PixelFormat::Rgb8);
