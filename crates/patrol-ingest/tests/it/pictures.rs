@@ -59,7 +59,7 @@ fn every_kind_of_file_has_its_format() {
     check("g.webp", &DynamicImage::ImageRgb8(RgbImage::from_pixel(8, 6, image::Rgb([7, 7, 7]))), PixelFormat::Gray8);
     assert_eq!(check("c.png", &clear, PixelFormat::Rgb8).row(0, 0)[..3], [1, 2, 3]);
     check("d.png", &DynamicImage::ImageLuma16(ImageBuffer::from_pixel(8, 6, Luma([40_000]))), PixelFormat::Gray16Le);
-    check("e.png", &DynamicImage::ImageRgb16(ImageBuffer::from_pixel(8, 6, image::Rgb([1, 2, 3]))), PixelFormat::Rgb8);
+    check("e.png", &DynamicImage::ImageRgb16(ImageBuffer::from_pixel(8, 6, image::Rgb([256, 25_600, 60_000]))), PixelFormat::Rgb8);
 }
 
 #[test]
