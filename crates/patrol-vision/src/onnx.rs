@@ -121,7 +121,7 @@ impl OnnxDetector {
         for candidate in candidates.iter() {
             let bbox = placement.picture_from_model(&candidate.bbox);
             if !is_cut(&bbox, tile, picture.size()) {
-                found.push(Found { candidate: Candidate { bbox, ..*candidate }, scale: placement.scale_x });
+                found.push(Found { candidate: Candidate { bbox, ..*candidate }, scale: tile.scale });
             }
         }
         Ok(())

@@ -57,7 +57,6 @@ impl Default for HotSpotConfig {
 pub struct HotSpot {
     config: HotSpotConfig,
     raw: Vec<u16>,
-    row: Vec<f32>,
     background: Background,
     forest: Forest,
     choice: Vec<Choice>,
@@ -89,7 +88,6 @@ impl HotSpot {
         Self {
             config,
             raw: Vec::new(),
-            row: Vec::new(),
             background: Background::default(),
             forest: Forest::default(),
             choice: Vec::new(),
@@ -141,7 +139,7 @@ impl Detector for HotSpot {
     fn detect(&mut self, picture: &Picture, context: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
         let size = picture.size();
         let (w, h) = (size.width as usize, size.height as usize);
-        pixels::read(picture, &mut self.row, &mut self.raw);
+        pixels::read(picture, &mut self.raw);
         let Some(active) = pixels::active_part(&self.raw, w, h, picture.format()) else { return Ok(()) };
         pixels::unstick(&mut self.raw, w, active);
         let scale = Scale::new(context, size, &self.config);

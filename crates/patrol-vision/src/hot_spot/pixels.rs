@@ -19,30 +19,11 @@ const STUCK_PART: f32 = 0.75;
 const LANES: usize = 32;
 
 /// Levels or counts of `picture`, row by row.
-pub(super) fn read(picture: &Picture, row_buffer: &mut Vec<f32>, out: &mut Vec<u16>) {
+pub(super) fn read(picture: &Picture, out: &mut Vec<u16>) {
     let (w, h) = (picture.size().width as usize, picture.size().height as usize);
     out.resize(w * h, 0);
     for (y, out) in out.chunks_exact_mut(w).enumerate() {
-        let row = picture.row(0, y);
-        match picture.format() {
-            PixelFormat::I420 | PixelFormat::Nv12 | PixelFormat::Gray8 => {
-                for (value, &pixel) in out.iter_mut().zip(row) {
-                    *value = u16::from(pixel);
-                }
-            }
-            PixelFormat::Gray16Le => {
-                for (value, pixel) in out.iter_mut().zip(row.as_chunks::<2>().0) {
-                    *value = u16::from_le_bytes(*pixel);
-                }
-            }
-            PixelFormat::Rgb8 => {
-                row_buffer.resize(w, 0.0);
-                luma::row_into(picture, y, row_buffer);
-                for (value, &level) in out.iter_mut().zip(row_buffer.iter()) {
-                    *value = (level + 0.5) as u16;
-                }
-            }
-        }
+        luma::levels_into(picture, y, |luma| (luma + 0.5) as u16, out);
     }
 }
 
