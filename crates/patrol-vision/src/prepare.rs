@@ -59,6 +59,8 @@ struct Geometry {
     y: Axis,
     chroma_x: Axis,
     chroma_y: Axis,
+    /// First column and row of the picture, where it is taken as it is.
+    copied: Option<(usize, usize)>,
 }
 
 /// Makes the input of one model. Give it the same tensor every time: the padding is written only when the geometry changes.
@@ -144,10 +146,7 @@ impl Preparer {
         let width = picture.size().width as usize;
         let [r, g, b] = &mut self.rows;
         match picture.format() {
-            PixelFormat::Gray8 => {
-                rows_into(&geometry.y, y, |row| picture.row(0, row), &mut self.sums[..width]);
-                columns_into::<1, _>(&geometry.x, &self.sums[..width], 0, r);
-            }
+            PixelFormat::Gray8 => luma_into(picture, geometry, y, &mut self.sums[..width], r),
             PixelFormat::Gray16Le => {
                 rows16_into(&geometry.y, y, |row| picture.row(0, row), &mut self.sums16[..width]);
                 columns_into::<1, _>(&geometry.x, &self.sums16[..width], 0, r);
@@ -169,8 +168,7 @@ impl Preparer {
                 }
             }
             PixelFormat::I420 | PixelFormat::Nv12 => {
-                rows_into(&geometry.y, y, |row| picture.row(0, row), &mut self.sums[..width]);
-                columns_into::<1, _>(&geometry.x, &self.sums[..width], 0, r);
+                luma_into(picture, geometry, y, &mut self.sums[..width], r);
                 if grey {
                     for value in r.iter_mut() {
                         *value = ((*value - LUMA_BLACK) * LUMA_GAIN).clamp(0.0, 255.0);
@@ -224,6 +222,18 @@ impl Preparer {
     }
 }
 
+/// One row of the first plane: copied at native scale, where the thermal networks work.
+fn luma_into(picture: &Picture, geometry: &Geometry, y: usize, sums: &mut [u16], out: &mut [f32]) {
+    if let Some((left, top)) = geometry.copied {
+        for (out, &level) in out.iter_mut().zip(&picture.row(0, top + y)[left..]) {
+            *out = f32::from(level);
+        }
+        return;
+    }
+    rows_into(&geometry.y, y, |row| picture.row(0, row), sums);
+    columns_into::<1, _>(&geometry.x, sums, 0, out);
+}
+
 /// Limited-range YUV to full-range RGB, in place: `y` becomes red, `u` green, `v` blue.
 fn rgb_from_yuv(height: u32, y: &mut [f32], u: &mut [f32], v: &mut [f32]) {
     // Rows of the inverse matrices, ITU-R BT.601 and BT.709, for 8-bit limited range.
@@ -248,7 +258,9 @@ fn geometry(input: &InputSpec, size: PictureSize, format: PixelFormat, crop: Pix
     };
     let (w, h) = (size.width as usize, size.height as usize);
     let half = |whole: usize| whole.div_ceil(2);
+    let (x, y) = (Axis::new(w, crop.x, crop.w, width), Axis::new(h, crop.y, crop.h, height));
     Geometry {
+        copied: x.copied_from().zip(y.copied_from()),
         size,
         format,
         crop,
@@ -265,8 +277,8 @@ fn geometry(input: &InputSpec, size: PictureSize, format: PixelFormat, crop: Pix
         height,
         left,
         top,
-        x: Axis::new(w, crop.x, crop.w, width),
-        y: Axis::new(h, crop.y, crop.h, height),
+        x,
+        y,
         chroma_x: Axis::new(half(w), crop.x / 2.0, crop.w / 2.0, width),
         chroma_y: Axis::new(half(h), crop.y / 2.0, crop.h / 2.0, height),
     }

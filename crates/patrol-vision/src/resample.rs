@@ -61,6 +61,17 @@ impl Axis {
         Self { starts, weights, taps }
     }
 
+    /// The source pixel of the first output, where every output is one source pixel and the next its neighbour: nothing to weigh.
+    pub(crate) fn copied_from(&self) -> Option<usize> {
+        let one = 1_u16 << WEIGHT_BITS;
+        let source = |output: usize| {
+            let (start, weights) = self.of(output);
+            weights.iter().position(|&weight| weight == one).map(|tap| start + tap)
+        };
+        let first = source(0)?;
+        (1..self.starts.len()).all(|output| source(output) == Some(first + output)).then_some(first)
+    }
+
     pub(crate) fn of(&self, output: usize) -> (usize, &[u16]) {
         (self.starts[output] as usize, &self.weights[output * self.taps..(output + 1) * self.taps])
     }
@@ -171,6 +182,15 @@ mod tests {
                 prop_assert_eq!(weights.iter().map(|w| u32::from(*w)).sum::<u32>(), 256);
             }
         }
+    }
+
+    #[test]
+    fn a_cut_at_whole_pixels_is_copied_and_nothing_else() {
+        assert_eq!(Axis::new(8, 0.0, 8.0, 8).copied_from(), Some(0));
+        assert_eq!(Axis::new(8, 3.0, 5.0, 5).copied_from(), Some(3));
+        assert_eq!(Axis::new(8, 0.5, 4.0, 4).copied_from(), None);
+        assert_eq!(Axis::new(8, 0.0, 8.0, 4).copied_from(), None);
+        assert_eq!(Axis::new(4, 0.0, 4.0, 8).copied_from(), None);
     }
 
     #[test]

@@ -173,3 +173,18 @@ fn raw_counts_are_stretched_to_grey() {
     let grey = |x: usize| (tensor[96 * 30 + x] * 0.2 + 0.4) * 255.0;
     assert!(grey(0) < 3.0 && grey(95) > 252.0 && (grey(48) - 128.0).abs() < 6.0, "{} {} {}", grey(0), grey(48), grey(95));
 }
+
+#[test]
+fn at_native_scale_every_level_arrives_as_it_is() {
+    let picture = noise_picture(PictureSize::new(200, 150), PixelFormat::Gray8, 5);
+    let mut preparer = Preparer::new(&input(ChannelOrder::Gray, Letterbox::TopLeft));
+    let mut tensor = vec![0.0; preparer.tensor_len()];
+    for (left, top) in [(37, 21), (0, 0), (200 - 96, 150 - 64)] {
+        preparer.fill_at(&picture, Some(&PixelBox::new(left as f32, top as f32, 96.0, 64.0)), 1.0, Modality::Thermal, &mut tensor);
+        for (index, value) in tensor.iter().enumerate() {
+            let wanted = f32::from(picture.row(0, top + index / 96)[left + index % 96]);
+            let found = (value * 0.2 + 0.4) * 255.0;
+            assert!((found - wanted).abs() < 0.01, "{left} {top} {index}: {found}, wanted {wanted}");
+        }
+    }
+}
