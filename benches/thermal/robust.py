@@ -1,6 +1,6 @@
 """What pictures from other cameras, colour maps and channels cost a thermal person detector: AP50 on altered copies of HIT-UAV `val`.
 
-    pip install numpy opencv-python
+    pip install numpy opencv-python av
     PATROL_DATA=... python benches/thermal/robust.py --patrol target/release/patrol --detect "NAME=--model thermal-person --hot-spot" \\
         [--detect hot-spot=--hot-spot] [--only viridis,borders] [--every N] [--work FOLDER] [--json FILE.json]
 
@@ -13,11 +13,13 @@ OpenCV's.
 """
 
 import argparse
+import fractions
 import json
 import pathlib
 import shutil
 import tempfile
 
+import av
 import cv2
 import numpy as np
 
@@ -56,6 +58,25 @@ def jpeg(quality, colours=None):
     def alter(grey, boxes, rng):
         picture = grey if colours is None else colours[grey]
         return cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_UNCHANGED), boxes, None
+    return alter
+
+
+def h264(qp):
+    """The third picture of a scene that stands still before a noisy sensor, as x264 codes it at one quantiser: predicted, then patched."""
+    def alter(grey, boxes, rng):
+        height, width = grey.shape
+        coder = av.CodecContext.create("libx264", "w")
+        coder.width, coder.height, coder.pix_fmt, coder.time_base = width, height, "yuv420p", fractions.Fraction(1, 25)
+        coder.options = {"qp": str(qp), "preset": "veryfast", "tune": "zerolatency", "bf": "0"}
+        packets = []
+        for _ in range(3):
+            noisy = np.clip(grey + rng.normal(0, 2, grey.shape), 0, 255)
+            picture = av.VideoFrame.from_ndarray(np.repeat(noisy.round().astype(np.uint8)[..., None], 3, axis=2), format="bgr24")
+            packets += coder.encode(picture.reformat(format="yuv420p"))
+        decoder = av.CodecContext.create("h264", "r")
+        pictures = [picture for packet in [*packets, *coder.encode(None)] for picture in decoder.decode(packet)]
+        pictures += decoder.decode(None)
+        return np.ascontiguousarray(pictures[-1].to_ndarray(format="bgr24")[..., 0]), boxes, None
     return alter
 
 
@@ -138,6 +159,8 @@ ALTERATIONS = {
     "blur-1.2": tone(lambda grey, rng: cv2.GaussianBlur(grey, (0, 0), 1.2)),
     "noise-6": tone(lambda grey, rng: grey + rng.normal(0, 6, grey.shape)),
     "jpeg-30": jpeg(30),
+    "h264-32": h264(32),
+    "h264-38": h264(38),
     "half-contrast": tone(lambda grey, rng: (grey - grey.mean()) / 2 + grey.mean()),
     "gamma-0.6": tone(lambda grey, rng: 255 * (grey / 255) ** 0.6),
     "gamma-1.6": tone(lambda grey, rng: 255 * (grey / 255) ** 1.6),
