@@ -1,5 +1,7 @@
 """From a frame to a training crop: geometry, people added, faded and hidden, then everything a camera and its video do to levels."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -9,13 +11,31 @@ from network import STRIDE
 SIDE = 256
 # Most labels of training pictures are axis-aligned: for turns that are no quarter turns the box of the inscribed ellipse stands in.
 TURN_FREELY = 0.35
-INVERT = 0.2
-BODIES = 0.3
 
 
-def crop(rng, frame, bank, bodies=BODIES, side=SIDE):
-    """One training crop: grey [side, side] float 0-255 and its boxes. `bodies`: part of the crops that get people pasted and drawn into them."""
-    matrix, quarter = geometry(rng, frame, side)
+@dataclass(frozen=True)
+class Strength:
+    """Parts of the crops: only scaled, flipped and turned by quarters; inverted of these; with people pasted and drawn into them; inverted; with
+    other gain, curve or palette. All but the first two are parts of the crops that are not plain."""
+
+    plain: float
+    plain_inverted: float
+    bodies: float
+    inverted: float
+    gain: float
+    curve: float
+    palette: float
+
+
+# A network that is shown too many people whom hardly anybody could see, too early, learns to see people in everything.
+EARLY = Strength(plain=0.35, plain_inverted=0.0, bodies=0.5, inverted=0.3, gain=0.5, curve=0.25, palette=0.1)
+LATE = Strength(plain=0.2, plain_inverted=0.15, bodies=0.75, inverted=0.4, gain=0.6, curve=0.35, palette=0.3)
+
+
+def crop(rng, frame, bank, strength, side=SIDE):
+    """One training crop: grey [side, side] float 0-255 and its boxes."""
+    plain = rng.random() < strength.plain
+    matrix, quarter = geometry(rng, frame, side, plain)
     fill = float(rng.choice([0.0, 16.0, float(np.median(frame.grey[::16, ::16]))]))
     grey = cv2.warpAffine(frame.grey, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
     grey = grey.astype(np.float32)
@@ -23,25 +43,28 @@ def crop(rng, frame, bank, bodies=BODIES, side=SIDE):
     bicycles, _ = moved(frame.bicycles, matrix, side, quarter)
     cars, _ = moved(frame.cars, matrix, side, quarter)
     ignored = np.concatenate([ignored, moved(frame.ignored, matrix, side, quarter, keep=0.0)[0]])
+    if plain:
+        if rng.random() < strength.plain_inverted:
+            grey = 255 - grey
+        return grey, people, bicycles, cars, ignored
     taken = [*people, *bicycles, *cars, *ignored]
     people = list(people)
-    # Sparingly: a network that is shown too many people whom nobody could see learns to see people in everything.
     if rng.random() < 0.12:
         fade(rng, grey, people)
-    if rng.random() < bodies:
+    if rng.random() < strength.bodies:
         paste(rng, grey, people, taken, bank)
-    if rng.random() < 0.15:
-        distract(rng, grey, taken)
+    if rng.random() < 0.25:
+        distract(rng, grey, people, taken)
     hidden = []
     if rng.random() < 0.15:
         grey = np.clip(grey, 0, 255).astype(np.uint8)
         hidden = overlay(rng, grey, people)
-    grey = camera(rng, np.asarray(grey, np.float32))
+    grey = camera(rng, np.asarray(grey, np.float32), strength)
     return grey, np.array(people, np.float32).reshape(-1, 4), bicycles, cars, np.array([*ignored, *hidden], np.float32).reshape(-1, 4)
 
 
-def geometry(rng, frame, side):
-    if len(frame.people) and rng.random() < 0.75:
+def geometry(rng, frame, side, plain):
+    if len(frame.people) and rng.random() < 0.65:
         x, y, w, h = frame.people[rng.integers(len(frame.people))]
         centre = np.array([x + w / 2, y + h / 2]) + rng.uniform(-0.4, 0.4, 2) * side
     else:
@@ -51,7 +74,7 @@ def geometry(rng, frame, side):
     half = side / scale / 2
     for axis, extent in enumerate(frame.grey.shape[::-1]):
         centre[axis] = np.clip(centre[axis], min(half, extent / 2), max(extent - half, extent / 2))
-    quarter = rng.random() > TURN_FREELY
+    quarter = plain or rng.random() > TURN_FREELY
     angle = rng.integers(4) * np.pi / 2 if quarter else rng.uniform(0, 2 * np.pi)
     flip = -1.0 if rng.random() < 0.5 else 1.0
     c, s = np.cos(angle), np.sin(angle)
@@ -91,11 +114,11 @@ def paste(rng, grey, people, taken, bank):
     side = grey.shape[0]
     usual = np.median([max(box[2:]) for box in people]) if people else np.exp(rng.uniform(np.log(12), np.log(32)))
     for _ in range(rng.integers(1, 4)):
-        if rng.random() < 0.5 and bank:
+        if rng.random() < 0.4 and bank:
             body, box = turned(rng, bank[rng.integers(len(bank))], usual * np.exp(rng.normal(0, 0.2)))
             gain = rng.uniform(0.45, 1.2)
         else:
-            length = np.exp(rng.uniform(np.log(9), np.log(96))) if rng.random() < 0.5 else usual * rng.uniform(1.0, 2.2)
+            length = np.exp(rng.uniform(np.log(9), np.log(96))) if rng.random() < 0.6 else usual * rng.uniform(1.0, 2.2)
             body, box = drawn(rng, float(np.clip(length, 8, 110)))
             gain = None
         if box is None or max(body.shape) >= side - 2:
@@ -117,16 +140,22 @@ def paste(rng, grey, people, taken, bank):
         taken.append(box)
 
 
-def distract(rng, grey, taken):
-    """Warm things that are no people: lamps smaller than a head, long pipes and edges, large warm areas."""
+def distract(rng, grey, people, taken):
+    """Warm things that are no people: lamps smaller than a head, manhole covers, long pipes and edges, large warm areas."""
     side = grey.shape[0]
+    usual = np.median([max(box[2:]) for box in people]) if len(people) else np.exp(rng.uniform(np.log(12), np.log(32)))
     layer = np.zeros_like(grey)
     for _ in range(rng.integers(1, 4)):
         at = rng.integers(10, side - 10, 2)
         kind, warm = rng.random(), float(rng.uniform(30, 160))
-        if kind < 0.4:
+        if kind < 0.25:
             cv2.circle(layer, tuple(int(v) for v in at), 1, warm, -1)
-        elif kind < 0.75:
+        elif kind < 0.55:
+            # A round cover of 0.6-0.8 m, as long as a walking person is seen from above; flat where the camera looks at a slant.
+            wide = usual * rng.uniform(0.3, 0.6)
+            axes = (max(1, round(wide)), max(1, round(wide * rng.uniform(0.4, 1.0))))
+            cv2.ellipse(layer, tuple(int(v) for v in at), axes, float(rng.integers(2) * 90), 0, 360, warm, -1)
+        elif kind < 0.8:
             to = at + rng.uniform(-1, 1, 2) * side
             cv2.line(layer, tuple(int(v) for v in at), tuple(int(v) for v in to), warm, int(rng.integers(1, 5)))
         else:
@@ -168,23 +197,23 @@ def overlay(rng, grey, people):
     return hidden
 
 
-def camera(rng, grey):
+def camera(rng, grey, strength):
     """Gain control, polarity, optics, noise and the video's own losses."""
     low, high = np.percentile(grey[::8, ::8], [1, 99])
-    if rng.random() < 0.5:
+    if rng.random() < strength.gain:
         # Contrast and level as another gain control would set them.
-        gain = np.exp(rng.uniform(np.log(0.55), np.log(1.7)))
+        gain = np.exp(rng.uniform(np.log(0.4), np.log(1.7)))
         middle = rng.uniform(60, 190) if rng.random() < 0.4 else (low + high) / 2 + rng.normal(0, 15)
         grey = (grey - (low + high) / 2) * gain + middle
     grey = np.clip(grey, 0, 255)
-    if rng.random() < 0.25:
+    if rng.random() < strength.curve:
         grey = 255 * (grey / 255) ** np.exp(rng.uniform(np.log(0.55), np.log(1.8)))
-    if rng.random() < 0.1:
+    if rng.random() < strength.palette:
         # The brightness of a palette: rising, with a knee or two.
         knots = np.sort(rng.uniform(0, 255, 5))
         knots = (knots - knots[0]) / max(knots[-1] - knots[0], 1) * 255
         grey = np.interp(grey, np.linspace(0, 255, 5), knots)
-    if rng.random() < INVERT:
+    if rng.random() < strength.inverted:
         grey = 255 - grey
     if rng.random() < 0.15:
         # Vignette, or a slow slope of the sensor's own warmth.

@@ -75,18 +75,26 @@ def drawn(rng, length_px):
         cv2.polylines(layer, [np.array([to(p) for p in points], np.int32)], False, float(warmth), max(1, int(width * metre)), cv2.LINE_8)
         np.maximum(canvas, layer, out=canvas)
 
+    def along(radians):
+        return np.array([np.cos(radians), np.sin(radians)])
+
     clothes = rng.uniform(0.25, 0.9)
     warmth = lambda: float(np.clip(clothes * rng.uniform(0.7, 1.3), 0.15, 1.0))
     kind = rng.random()
-    spread = rng.uniform(0.05, 0.3)
     if kind < 0.6:
-        # On the back, the side or the belly, x along the body.
+        # On the back, the side or the belly, x along the body; limbs anywhere that joints allow.
         limb([(-0.35, 0), (0.15, 0)], rng.uniform(0.3, 0.5), warmth())
-        knee = rng.uniform(-0.25, 0.25)
         for way in (-1, 1):
-            limb([(0.15, 0.08 * way), (0.45, 0.1 * way + knee), (rng.uniform(0.7, 0.9), spread * way * rng.uniform(0.3, 1))], 0.14, warmth())
-            if rng.random() < 0.8:
-                limb([(-0.3, 0.18 * way), (0.0, way * rng.uniform(0.2, 0.5)), (rng.uniform(-0.2, 0.3), way * rng.uniform(0.1, 0.6))], 0.1, warmth())
+            thigh = way * rng.uniform(0.0, 0.5) if rng.random() < 0.6 else rng.uniform(-1.2, 1.2)
+            shin = thigh + rng.normal(0, 0.2) if rng.random() < 0.6 else thigh + rng.uniform(-1.8, 1.8)
+            hip = np.array([0.15, 0.08 * way])
+            knee = hip + 0.4 * along(thigh)
+            limb([hip, knee, knee + 0.4 * along(shin)], rng.uniform(0.1, 0.15), warmth())
+            if rng.random() < 0.85:
+                shoulder = np.array([-0.32, 0.17 * way])
+                upper = way * (rng.uniform(0.1, 0.7) if rng.random() < 0.5 else rng.uniform(0.5, 2.7))
+                elbow = shoulder + 0.28 * along(upper)
+                limb([shoulder, elbow, elbow + 0.3 * along(upper + way * rng.uniform(-2.0, 0.8))], rng.uniform(0.07, 0.11), warmth())
     elif kind < 0.85:
         # Curled up: trunk bent, knees to the belly.
         limb([(-0.3, 0), (-0.05, -0.12), (0.2, -0.05)], rng.uniform(0.32, 0.45), warmth())

@@ -24,19 +24,19 @@ from network import SIZES, Network
 BATCH = 16
 RATE = 2e-3
 WARM_STEPS = 300
-# The rate stays level, then falls to nothing over this last part: a run may be lengthened without starting again.
+# The rate stays level, then falls to nothing over this last part, in which crops are harder (augment.LATE).
 FALL_PART = 0.4
 DECAY = 0.03
 # Weights are averaged over about this many steps.
 AVERAGED_STEPS = 400
 # Of the crops, this many come from rendered scenes where there are some.
 RENDERED_PART = 0.12
-STEPS = {"n": 3000, "s": 5200}
+STEPS = {"n": 4000, "s": 11500}
 
 
 class Crops(torch.utils.data.IterableDataset):
-    def __init__(self, frames, scenes, seed, first_step, steps, bodies_part):
-        self.frames, self.scenes, self.seed, self.first_step, self.steps, self.bodies_part = frames, scenes, seed, first_step, steps, bodies_part
+    def __init__(self, frames, scenes, seed, first_step, steps):
+        self.frames, self.scenes, self.seed, self.first_step, self.steps = frames, scenes, seed, first_step, steps
         self.bank = [patch for frame in frames for patch in bodies.cut_out(frame)]
         # Dates differ in number of frames by four; a date teaches by what it shows, not by how long it was flown.
         group = [(frame.date, frame.night) for frame in frames]
@@ -51,6 +51,7 @@ class Crops(torch.utils.data.IterableDataset):
             yield self.batch(step)
 
     def batch(self, step):
+        strength = augment.LATE if step >= fall_from(self.steps) else augment.EARLY
         greys, wanted = [], {"heat": [], "boxes": [], "others": [], "ignored": []}
         for index in range(BATCH):
             rng = np.random.default_rng([self.seed, step, index])
@@ -58,7 +59,7 @@ class Crops(torch.utils.data.IterableDataset):
                 frame = self.scenes[rng.integers(len(self.scenes))]
             else:
                 frame = self.frames[min(np.searchsorted(self.cumulated, rng.random()), len(self.frames) - 1)]
-            grey, people, bicycles, cars, ignored = augment.crop(rng, frame, self.bank, self.bodies_part)
+            grey, people, bicycles, cars, ignored = augment.crop(rng, frame, self.bank, strength)
             side = grey.shape[0]
             greys.append(grey[None] / np.float32(255))
             heat, whose = boxes.answers(people, side)
@@ -70,13 +71,17 @@ class Crops(torch.utils.data.IterableDataset):
         return together(greys), {name: together(arrays) for name, arrays in wanted.items()}
 
 
+def fall_from(steps):
+    return steps * (1 - FALL_PART)
+
+
 def rate(step, steps):
-    fall_from = steps * (1 - FALL_PART)
     if step < WARM_STEPS:
         return RATE * (step + 1) / WARM_STEPS
-    if step < fall_from:
+    start = fall_from(steps)
+    if step < start:
         return RATE
-    return RATE * 0.5 * (1 + math.cos(math.pi * (step - fall_from) / (steps - fall_from))) + 1e-6
+    return RATE * 0.5 * (1 + math.cos(math.pi * (step - start) / (steps - start))) + 1e-6
 
 
 def main():
@@ -88,7 +93,6 @@ def main():
     parser.add_argument("--without-date", help="leave this flight date of train out, and measure on it as well")
     parser.add_argument("--teacher", help="checkpoint of a larger network to learn from: its size and file, as s:runs/s/last.pt")
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--bodies", type=float, default=augment.BODIES, help="part of the crops that get people pasted and drawn into them")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=20261128)
@@ -136,7 +140,7 @@ def main():
 
     say(f"{len(frames)} frames, {len(scenes)} rendered, {sum(w.numel() for w in network.parameters())} weights, from step {step} to {steps}")
     loader = torch.utils.data.DataLoader(
-        Crops(frames, scenes, args.seed, step, steps, args.bodies), batch_size=None, num_workers=args.workers, prefetch_factor=4 if args.workers else None)
+        Crops(frames, scenes, args.seed, step, steps), batch_size=None, num_workers=args.workers, prefetch_factor=4 if args.workers else None)
     began, sums, seen = time.time(), np.zeros(3), 0
     for greys, wanted in loader:
         network.train()
@@ -162,7 +166,7 @@ def main():
         if step % 100 == 0:
             say(f"step {step} {(time.time() - began) / seen:.3f} s each, heat {sums[0] / seen:.3f} box {sums[1] / seen:.3f} others {sums[2] / seen:.3f}")
             began, sums, seen = time.time(), np.zeros(3), 0
-        if step % 500 == 0 or step == steps:
+        if step % 1000 == 0 or step == steps:
             save()
             found = {name: round(measure.ap50(averaged, some), 4) for name, some in checked.items()}
             say(f"step {step} AP50 on every third frame: {found}")
