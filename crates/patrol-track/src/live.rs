@@ -46,6 +46,8 @@ pub(crate) struct Live {
     seen_velocity: (f32, f32),
     /// Since when it has lain inside another track.
     pub(crate) inside_since: Option<MediaTime>,
+    /// Somebody watches its place: it is kept however long it is not seen.
+    pub(crate) held: bool,
 }
 
 impl Live {
@@ -84,6 +86,29 @@ impl Live {
             seen_box: filter.bbox(),
             seen_velocity: (0.0, 0.0),
             inside_since: None,
+            held: false,
+        }
+    }
+
+    /// A confirmed track that is not seen at present and rests at `bbox`.
+    pub(crate) fn resting(track: Track, bbox: &PixelBox, known_px_per_m: Option<f32>) -> Self {
+        let px_per_m = px_per_m(known_px_per_m, bbox);
+        let filter = BoxFilter::new(bbox, px_per_m);
+        let stillness = track.still_since.map_or_else(Stillness::new, |since| Stillness::resting(since, bbox));
+        Self {
+            track: Track { stage: TrackStage::Lost, bbox: filter.bbox(), speed_px_s: 0.0, ..track },
+            filter,
+            stillness,
+            px_per_m,
+            window: 0,
+            missed: 1,
+            unseen_s: 0.0,
+            last_box: filter.bbox(),
+            last_step_s: 0.0,
+            seen_box: filter.bbox(),
+            seen_velocity: (0.0, 0.0),
+            inside_since: None,
+            held: true,
         }
     }
 
@@ -171,6 +196,23 @@ impl Live {
             track.stage = TrackStage::Confirmed;
         }
         self.show();
+    }
+
+    /// It goes on as who `before` was, at his place: his name and way, and his rest where the place is the same.
+    pub(crate) fn take_over(&mut self, before: &Self) {
+        if let (Some(rest), Some(since)) = (before.stillness.resting_box(), before.track.still_since) {
+            self.stillness.inherit(since, &rest, self.px_per_m);
+            self.track.still_since = self.stillness.since();
+        }
+        let (track, old) = (&mut self.track, &before.track);
+        let hits = old.hits + track.hits;
+        track.score_mean = (old.score_mean * old.hits as f32 + track.score_mean * track.hits as f32) / hits.max(1) as f32;
+        (track.id, track.first_seen, track.entered_at) = (old.id, old.first_seen.min(track.first_seen), old.entered_at);
+        (track.hits, track.looks) = (hits, old.looks + track.looks);
+        if track.stage == TrackStage::Tentative {
+            track.stage = TrackStage::Confirmed;
+        }
+        self.held = before.held;
     }
 
     /// It was not matched in a look at a picture of `size`. A place that is out of view was not looked at.

@@ -65,6 +65,11 @@ impl Stillness {
         Self { bins: [none; BINS], newest: 0, len: 0, rest: None, left: None }
     }
 
+    /// At rest at `bbox` since `since`, and not measured lately.
+    pub(crate) fn resting(since: MediaTime, bbox: &PixelBox) -> Self {
+        Self { rest: Some(Rest { since, bbox: *bbox }), ..Self::new() }
+    }
+
     pub(crate) fn restart(&mut self) {
         *self = Self::new();
     }
@@ -113,6 +118,15 @@ impl Stillness {
             && self.backwards().next().is_some_and(|newest| !same_place(&newest.bbox, &rest.bbox, px_per_m))
         {
             self.leave(at, rest);
+        }
+    }
+
+    /// He has rested at `place` since `since`: so it goes on, unless he now rests elsewhere.
+    pub(crate) fn inherit(&mut self, since: MediaTime, place: &PixelBox, px_per_m: f32) {
+        let now = self.rest.map(|rest| rest.bbox).or_else(|| self.backwards().next().map(|bin| bin.bbox));
+        if now.is_some_and(|now| same_place(&now, place, px_per_m)) {
+            let bbox = now.unwrap_or(*place);
+            self.rest = Some(Rest { since, bbox });
         }
     }
 

@@ -28,7 +28,7 @@ pub struct TrackerConfig {
     pub keep_still_factor: f32,
     /// A track that was still is kept at least so many looks, however rare they are.
     pub keep_still_looks: u32,
-    /// How long a track is kept, at most, whose place the camera has left: it is found again when the camera comes back. As long as small errors of
+    /// How long a track is kept, at most and unless it is held, whose place the camera has left: it is found again when the camera comes back. As long as small errors of
     /// the camera's motion do not add up to a person's width.
     pub keep_out_of_view: Duration,
     /// A tentative track with more than this part inside a confirmed one is not confirmed: one person flickering in two boxes.
@@ -129,17 +129,92 @@ impl Tracker {
         self.next_id
     }
 
+    /// The same tracks for another time when the camera looks here again; buffers are not copied.
+    #[must_use]
+    pub fn parked(&self) -> Self {
+        Self {
+            config: self.config.clone(),
+            next_id: self.next_id,
+            now: self.now,
+            restarted: self.restarted,
+            live: self.live.clone(),
+            shown: Vec::new(),
+            ended: Vec::new(),
+            placeless: Vec::new(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Numbers below `id` were given elsewhere.
+    pub fn skip_to(&mut self, id: u64) {
+        self.next_id = self.next_id.max(id);
+    }
+
     /// Tracks that ended in the last update. Tentative ones end without a word.
     pub fn ended(&self) -> &[EndedTrack] {
         &self.ended
     }
 
-    /// Time jumped or the scene changed at once: stillness and velocities restart, and only the place associates in the next look.
-    pub fn restart_motion(&mut self) {
+    /// Time jumped or the scene changed at once: velocities restart, only the place associates in the next look, and so does stillness but for
+    /// those of whom `stays` is known by other evidence.
+    pub fn restart_motion(&mut self, stays: impl Fn(TrackId) -> bool) {
         self.restarted = true;
         for live in &mut self.live {
-            live.restart_motion();
+            if stays(live.track.id) {
+                live.stop();
+            } else {
+                live.restart_motion();
+            }
         }
+    }
+
+    /// Says which confirmed tracks are kept however long they are not seen, because somebody watches their places. Holds until it is said anew.
+    pub fn hold(&mut self, is_held: impl Fn(TrackId) -> bool) {
+        for live in &mut self.live {
+            live.held = !live.is_tentative() && is_held(live.track.id);
+        }
+    }
+
+    /// Ends a track at once and without a word: its place was seen empty. `None`: there is none such.
+    pub fn release(&mut self, id: TrackId) -> Option<Track> {
+        let index = self.live.iter().position(|live| live.track.id == id)?;
+        Some(self.live.remove(index).track)
+    }
+
+    /// Takes a track up again that rested at `bbox` before this tracker began, held and not seen at present.
+    pub fn take_up(&mut self, track: Track, bbox: &PixelBox, pixels_per_metre: Option<f32>) {
+        self.next_id = self.next_id.max(track.id.0 + 1);
+        let at = self.live.partition_point(|live| live.track.id < track.id);
+        self.live.insert(at, Live::resting(track, bbox, pixels_per_metre));
+    }
+
+    /// Whoever track `id` follows now is somebody else, who walked off from where `before` rests at `bbox`: he gets a new id, which is
+    /// given, and `id` rests there again.
+    pub fn put_back(&mut self, before: Track, bbox: &PixelBox, pixels_per_metre: Option<f32>) -> Option<TrackId> {
+        let walker = self.live.iter_mut().find(|live| live.track.id == before.id)?;
+        let fresh = TrackId(self.next_id);
+        self.next_id += 1;
+        walker.track.id = fresh;
+        walker.held = false;
+        self.live.sort_by_key(|live| live.track.id);
+        self.take_up(before, bbox, pixels_per_metre);
+        Some(fresh)
+    }
+
+    /// Track `by` is who `id` was, at his place: it goes on as `id`, with its clocks. `false`: one of the two is not there.
+    pub fn succeed(&mut self, id: TrackId, by: TrackId) -> bool {
+        let index_of = |live: &[Live], id| live.iter().position(|live| live.track.id == id);
+        let (Some(old), Some(_)) = (index_of(&self.live, id), index_of(&self.live, by)) else { return false };
+        let before = self.live.remove(old);
+        let Some(new) = self.live.iter_mut().find(|live| live.track.id == by) else { return false };
+        new.take_over(&before);
+        self.live.sort_by_key(|live| live.track.id);
+        true
+    }
+
+    /// All live tracks as of the last update, ordered by id, with what was changed since.
+    pub fn tracks(&self) -> impl Iterator<Item = &Track> {
+        self.live.iter().map(|live| &live.track)
     }
 
     /// The camera moved between the last look and the next: carries every track's place, speed, rest and way over into the picture of now, so
@@ -198,7 +273,7 @@ impl Tracker {
     /// Moves every track on to `at`. Gives the seconds passed and whether only the place associates.
     fn pass_time(&mut self, at: MediaTime) -> (f32, bool) {
         if self.now.is_some_and(|now| at < now) {
-            self.restart_motion();
+            self.restart_motion(|_| false);
             for Live { track, .. } in &mut self.live {
                 track.first_seen = track.first_seen.min(at);
                 track.last_seen = track.last_seen.min(at);
@@ -333,7 +408,7 @@ impl Tracker {
     fn retire(&mut self, at: MediaTime, size: PictureSize) {
         let Self { live, ended, config, .. } = self;
         live.retain(|live| {
-            if live.missed == 0 {
+            if live.missed == 0 || live.held {
                 return true;
             }
             if live.is_tentative() {

@@ -61,7 +61,7 @@ fn restart_motion_begins_stillness_anew_and_keeps_the_track() {
     let mut tracker = Tracker::new(TrackerConfig::default(), 7);
     let mut watched = Watched { looks: vec![], ended: vec![] };
     watch_on(&mut tracker, &mut watched, 5.0, (0.0, 30.0), |_, look| vec![jittered(body, 1.0, look, 1)]);
-    tracker.restart_motion();
+    tracker.restart_motion(|_| false);
     watch_on(&mut tracker, &mut watched, 5.0, (30.0, 31.0), |_, look| vec![jittered(body, 1.0, look, 1)]);
     let track = watched.at(30.8, body).unwrap();
     assert_eq!((track.id.0, track.still_since), (7, None));
