@@ -39,10 +39,20 @@ pub struct Absence {
     pub track: TrackId,
     pub media_time: MediaTime,
     pub at: WallTime,
-    /// It walked out of the picture, rather than ending inside it.
-    pub walked_out: bool,
+    pub why: AbsenceKind,
+}
+
+/// What is known of somebody who is no longer seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AbsenceKind {
+    /// The track ended inside the picture, and nothing is known.
+    Broke,
+    /// He walked out of the picture.
+    WalkedOut,
     /// Positive evidence that the place is empty (design §4); finding nothing alone is not.
-    pub seen_empty: bool,
+    SeenEmpty,
+    /// For ten minutes his place could not be judged either way: a person must look.
+    Unjudged,
 }
 
 /// Whether a camera can be relied upon.

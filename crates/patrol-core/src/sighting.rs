@@ -31,6 +31,9 @@ impl Posture {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     pub camera: CameraId,
+    /// Which of its views a camera that turns was looking at; 0 of one that does not. Pixels of different views have nothing to do with each other.
+    #[serde(default)]
+    pub preset: u32,
     pub bbox: PixelBox,
     pub size: PictureSize,
     pub ground: Option<GroundPoint>,
@@ -59,6 +62,8 @@ pub struct Sighting {
     /// 0 uncovered … 1 under a quilt or tent.
     pub cover: f32,
     pub resolved: bool,
+    /// No detector found it in this look: it is kept because the picture of its place is still the one in which it was last found.
+    pub held: bool,
     /// Examined looks of this track in which it was seen.
     pub looks: u32,
     /// Pictures, when this look is one at which a decision may fall.

@@ -313,7 +313,7 @@ pub(crate) fn lead(number: u32, tier: Tier, score: f32, confidence: f32, now: Wa
         people: 1,
         posture: Posture::Lying,
         still_since: Some(minutes_ago(23)),
-        place: Place { camera: CameraId::new("cam-1"), bbox, size, ground: None, position: Some(position), pixels_per_metre: Some(62.0) },
+        place: Place { camera: CameraId::new("cam-1"), preset: 0, bbox, size, ground: None, position: Some(position), pixels_per_metre: Some(62.0) },
         camera_name: "人民路地下通道1号口热像".to_owned(),
         camera_code: Some("31010100001310000009".to_owned()),
         address: Some("人民路/河南路 地下通道1号口".to_owned()),

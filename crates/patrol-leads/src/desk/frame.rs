@@ -2,7 +2,8 @@
 
 use super::state::{Class, PERSONS_PER_CAMERA_MAX, Person};
 use super::{Desk, news, place};
-use patrol_core::desk::Absence;
+use crate::local_time::clock_text;
+use patrol_core::desk::{Absence, AbsenceKind};
 use patrol_core::lead::Decision;
 use patrol_core::{CameraId, Lead, LeadId, LeadState, Posture, Sighting, TrackId, WallTime};
 use std::collections::BTreeSet;
@@ -23,8 +24,9 @@ impl Desk {
     pub(super) fn on_frame(&mut self, now: WallTime, frame: &[Sighting]) {
         let Some(first) = frame.first() else { return };
         let camera = first.place.camera.clone();
-        let unseen = self.state.cameras.entry(camera.clone()).or_default().size.replace(first.place.size).is_none();
-        if unseen {
+        let book = self.state.cameras.entry(camera.clone()).or_default();
+        book.preset = first.place.preset;
+        if book.size.replace(first.place.size).is_none() {
             self.learn_size(&camera, first.place.size);
         }
         let in_picture: BTreeSet<TrackId> = frame.iter().map(|sighting| sighting.track).collect();
@@ -147,21 +149,36 @@ impl Desk {
     }
 
     pub(super) fn on_absence(&mut self, now: WallTime, absence: &Absence) {
-        if absence.seen_empty {
+        let was_emptied = absence.why == AbsenceKind::SeenEmpty;
+        if was_emptied {
             self.end_suppressions_seen_empty(absence);
         }
         let Some(person) = self.person(&absence.camera, absence.track) else { return };
-        if !absence.walked_out && !absence.seen_empty {
-            // A track that only broke: its clocks wait for whoever is found at its place.
-            if person.lead.is_none() && !person.is_of_concern() {
+        let (lead, last_seen, is_of_concern) = (person.lead.clone(), person.at, person.is_of_concern());
+        match absence.why {
+            // Its clocks wait for whoever is found at its place.
+            AbsenceKind::Broke if lead.is_some() || is_of_concern => {}
+            AbsenceKind::Broke => self.forget(&absence.camera, absence.track),
+            AbsenceKind::Unjudged => self.on_unjudged(now, absence, lead.as_ref(), last_seen),
+            AbsenceKind::WalkedOut | AbsenceKind::SeenEmpty => {
                 self.forget(&absence.camera, absence.track);
+                if let Some(id) = lead {
+                    self.on_left(now, &id, absence.at, was_emptied);
+                }
             }
-            return;
         }
-        let lead = person.lead.clone();
-        self.forget(&absence.camera, absence.track);
-        if let Some(id) = lead {
-            self.on_left(now, &id, absence.at, absence.seen_empty);
+    }
+
+    /// For ten minutes nobody could tell whether he is still there: a person must look.
+    fn on_unjudged(&mut self, now: WallTime, absence: &Absence, lead: Option<&LeadId>, last_seen: WallTime) {
+        let text =
+            format!("{} 最后确认 {},现无法判断", self.camera_name(&absence.camera), clock_text(last_seen, self.config.local_offset_s));
+        match lead.filter(|id| self.leads.get(id).is_some_and(|lead| lead.state.is_open())) {
+            Some(id) => {
+                self.note(id, now, "unjudged", "desk", text.clone());
+                self.ring(now, id, "unjudged", text, false);
+            }
+            None => self.ring_house(now, Some(absence.camera.clone()), "unjudged", text),
         }
     }
 
@@ -227,6 +244,7 @@ fn merged_with(sighting: &Sighting, known: Option<Person>) -> Person {
         looks: sighting.looks,
         looks_before: 0,
         walked_in: sighting.posture == Posture::Walking,
+        held_since: sighting.held.then_some(at),
         lead: None,
         told_place: sighting.place.clone(),
         pointed_out: false,
@@ -250,7 +268,10 @@ fn merged_with(sighting: &Sighting, known: Option<Person>) -> Person {
         still_since,
         resolved: known.resolved || fresh.resolved,
         looks_before: known.looks_before,
-        walked_in: known.walked_in || fresh.walked_in || place::apart_m(&known.told_place, &sighting.place) > news::MOVED_M,
+        held_since: known.held_since.filter(|_| sighting.held).or(fresh.held_since),
+        walked_in: known.walked_in
+            || fresh.walked_in
+            || (known.told_place.preset == sighting.place.preset && place::apart_m(&known.told_place, &sighting.place) > news::MOVED_M),
         lead: known.lead,
         told_place: known.told_place,
         ..fresh

@@ -13,6 +13,8 @@ pub(super) const MOVED_M: f32 = 2.0;
 const QUIET: Duration = Duration::from_mins(5);
 /// Members seen within this count for the score of a lead.
 const CURRENT: Duration = Duration::from_mins(2);
+/// Misses of single looks are no news; as long as a rescan (design §4).
+const HELD_TOLD_AFTER: Duration = Duration::from_mins(1);
 /// Motionless for so long is news once.
 const STILL_NEWS_MIN: f64 = 20.0;
 
@@ -60,10 +62,28 @@ impl Desk {
         if was_gone {
             self.note(id, at, "back", "desk", "原处再次看到人员".to_owned());
         }
+        self.tell_if_held(id, camera, &staying, at);
         if self.leads.get(id).is_some_and(|lead| lead.state.is_open()) {
             self.tell_differences(now, id, camera, &staying, tier_before, people_before);
         }
         self.check_result(now, id, camera, &staying);
+    }
+
+    /// History says when everybody of a lead is kept by the picture of the place alone, and when a detector finds somebody again.
+    fn tell_if_held(&mut self, id: &LeadId, camera: &CameraId, staying: &[TrackId], at: WallTime) {
+        let since = staying.iter().map(|track| self.person(camera, *track).and_then(|person| person.held_since)).min().flatten();
+        let Some(book) = self.state.books.get_mut(id) else { return };
+        let is_held = since.is_some_and(|since| at.since(since) >= HELD_TOLD_AFTER);
+        if is_held == book.held_told || (since.is_some() && !is_held) {
+            return;
+        }
+        book.held_told = is_held;
+        let (kind, text) = if is_held {
+            ("held", "检测器暂未检出;原处画面未变,视为仍在")
+        } else {
+            ("found-again", "检测器再次检出")
+        };
+        self.note(id, at, kind, "desk", text.to_owned());
     }
 
     /// The member in the worst condition among those seen lately, and its score.
@@ -158,6 +178,7 @@ impl Desk {
 
     fn tell_if_moved(&mut self, now: WallTime, id: &LeadId, camera: &CameraId, track: TrackId) {
         let Some(person) = self.person_mut(camera, track) else { return };
+        person.see_from_other_view();
         let apart_m = place::apart_m(&person.told_place, &person.place);
         // Far away a pixel of the foot is metres of ground: boxes that still overlap have not moved.
         if apart_m <= MOVED_M || place::overlap(&person.told_place, &person.place) > 0.0 {
@@ -179,6 +200,7 @@ impl Desk {
     /// Someone of the lead is up and walking: once well away from the place, gone from it.
     fn on_walking(&mut self, now: WallTime, id: &LeadId, camera: &CameraId, track: TrackId) {
         let Some(person) = self.person_mut(camera, track) else { return };
+        person.see_from_other_view();
         if place::apart_m(&person.told_place, &person.place) <= MOVED_M || person.lead.is_none() {
             return;
         }

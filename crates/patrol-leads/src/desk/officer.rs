@@ -195,11 +195,12 @@ impl Desk {
         if !bbox.is_finite() || bbox.w <= 0.0 || bbox.h <= 0.0 {
             return Err(DeskRefusal::BadBox);
         }
-        let size = self.state.cameras.get(camera).and_then(|book| book.size).unwrap_or(SIZE_UNSEEN);
+        let book = self.state.cameras.get(camera);
+        let (size, preset) = (book.and_then(|book| book.size).unwrap_or(SIZE_UNSEEN), book.map_or(0, |book| book.preset));
         let ground = known.view.and_then(|view| view.ground_from_pixel(bbox.foot(), 0.0, size));
         let position = ground.and_then(|ground| Some(known.position?.offset(&ground)));
         let pixels_per_metre = known.view.and_then(|view| view.pixels_per_metre(bbox.foot(), size));
-        let here = Place { camera: camera.clone(), bbox, size, ground, position, pixels_per_metre };
+        let here = Place { camera: camera.clone(), preset, bbox, size, ground, position, pixels_per_metre };
         let text = if reason.is_empty() { format!("人工发现 {people} 人") } else { format!("人工发现 {people} 人:{reason}") };
         let gone: Vec<LeadId> =
             self.state.suppressed.iter().filter(|entry| place::is_same(&entry.place, &here)).map(|entry| entry.lead.clone()).collect();
@@ -250,6 +251,7 @@ impl Desk {
             looks: 1,
             looks_before: 0,
             walked_in: false,
+            held_since: None,
             lead: None,
             pointed_out: true,
         };

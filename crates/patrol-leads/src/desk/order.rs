@@ -25,7 +25,7 @@ fn key(event: &DeskEvent) -> Key {
             (2, s.media_time.0, format!("{}\u{0}0", s.place.camera), s.track.0, place)
         }
         // After the sightings of the same picture: who is still there is known before somebody is missed.
-        DeskEvent::Absence(a) => (2, a.media_time.0, format!("{}\u{0}1", a.camera), a.track.0, format!("{}{}", a.walked_out, a.seen_empty)),
+        DeskEvent::Absence(a) => (2, a.media_time.0, format!("{}\u{0}1", a.camera), a.track.0, format!("{:?}", a.why)),
         DeskEvent::Delivery(d) => (3, d.at.0, d.lead.0.clone(), u64::from(d.revision), format!("{d:?}")),
         DeskEvent::Callback(c) => (4, c.seq, c.event_id.0.clone(), c.at.0 as u64, format!("{c:?}")),
         DeskEvent::Officer { request, command } => (5, 0, String::new(), *request, format!("{command:?}")),

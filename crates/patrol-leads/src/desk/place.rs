@@ -19,13 +19,17 @@ fn box_in(place: &Place, other: &Place) -> PixelBox {
     if place.size == other.size { other.bbox } else { other.bbox.to_unit(other.size).to_pixels(place.size) }
 }
 
-pub(super) fn overlap(a: &Place, b: &Place) -> f32 {
-    if a.camera == b.camera { a.bbox.iou(&box_in(a, b)) } else { 0.0 }
+fn is_one_view(a: &Place, b: &Place) -> bool {
+    a.camera == b.camera && a.preset == b.preset
 }
 
-/// Metres between two places of one camera: on the ground where the view is known, else from the size of the bodies.
+pub(super) fn overlap(a: &Place, b: &Place) -> f32 {
+    if is_one_view(a, b) { a.bbox.iou(&box_in(a, b)) } else { 0.0 }
+}
+
+/// Metres between two places of one camera and view, infinite for others: on the ground where the view is known, else from the size of the bodies.
 pub(super) fn apart_m(a: &Place, b: &Place) -> f32 {
-    if a.camera != b.camera {
+    if !is_one_view(a, b) {
         return f32::INFINITY;
     }
     if let (Some(here), Some(there)) = (&a.ground, &b.ground) {
@@ -57,6 +61,7 @@ mod tests {
         let bbox = PixelBox::new(x, y, 85.0, 30.0);
         Place {
             camera: CameraId::new("a"),
+            preset: 0,
             bbox,
             size: PictureSize::new(640, 480),
             ground: None,
@@ -72,7 +77,9 @@ mod tests {
         let ground = |north_m| Some(GroundPoint { east_m: 0.0, north_m, error_m: 0.2 });
         (a.ground, b.ground) = (ground(5.0), ground(5.5));
         assert!((apart_m(&a, &b) - 0.5).abs() < 1e-6 && is_same(&a, &b));
-        b.camera = CameraId::new("b");
+        b.preset = 1;
+        assert!(!is_same(&a, &b), "another view of a camera that turns");
+        (b.preset, b.camera) = (0, CameraId::new("b"));
         assert!(!is_same(&a, &b));
     }
 

@@ -57,6 +57,9 @@ pub(super) struct Person {
     pub looks_before: u32,
     /// It was seen walking, or elsewhere, before it came to its present place.
     pub walked_in: bool,
+    /// Since when no detector has found it and it is kept because the picture of its place has not changed.
+    #[serde(default)]
+    pub held_since: Option<WallTime>,
     pub lead: Option<LeadId>,
     /// Where the lead last told it to be: news `moved` is measured from here.
     pub told_place: Place,
@@ -68,6 +71,12 @@ impl Person {
     /// Lying, curled, slumped, sitting; or of unknown posture and without motion.
     pub(super) fn is_of_concern(&self) -> bool {
         self.class != Class::Other || (self.posture == Posture::Unknown && self.still_since.is_some())
+    }
+    /// The camera has turned: pixels of the view before say nothing of where he is in this one, and so nothing of his having moved.
+    pub(super) fn see_from_other_view(&mut self) {
+        if self.told_place.camera == self.place.camera && self.told_place.preset != self.place.preset {
+            self.told_place = self.place.clone();
+        }
     }
     /// What the score needs; time in which the camera saw nothing (`blind`) does not count.
     pub(super) fn exposure(&self, site_prior: f32, camera: Option<&CameraBook>) -> ExposureInput {
@@ -88,6 +97,9 @@ pub(super) struct CameraBook {
     pub since: WallTime,
     /// Size of its pictures as last seen.
     pub size: Option<PictureSize>,
+    /// View in which it last saw somebody.
+    #[serde(default)]
+    pub preset: u32,
     /// Intervals in which it could not see, oldest first.
     pub blind: VecDeque<(WallTime, WallTime)>,
 }
@@ -185,6 +197,9 @@ pub(super) struct LeadBook {
     pub down_at: Option<WallTime>,
     pub moved_at: Option<WallTime>,
     pub still_told: bool,
+    /// That nobody of it is found any more, and the picture has not changed.
+    #[serde(default)]
+    pub held_told: bool,
     pub left: bool,
     /// Held at C after coming back from a suppression, until it moves.
     pub held_at_c: bool,
@@ -217,6 +232,7 @@ impl LeadBook {
             down_at: None,
             moved_at: None,
             still_told: false,
+            held_told: false,
             left: false,
             held_at_c: false,
             undo: None,

@@ -66,6 +66,21 @@ impl PostureFilter {
         Self::default()
     }
 
+    /// Of one who was judged so, since `since`, before this filter began at `at`: it stands until looks say otherwise.
+    pub fn resume(posture: Posture, since: MediaTime, at: MediaTime) -> Self {
+        let known = Some(posture).filter(|posture| *posture != Posture::Unknown);
+        Self { class: Some(class_of(posture)), posture: known, since, known_at: at, ..Self::default() }
+    }
+
+    /// The picture of the place shows until `at` what it showed at the last look: what was judged then stands, and does not age.
+    pub fn persist(&mut self, at: MediaTime) {
+        if let Some(newest) = self.votes.back().map(|vote| vote.at) {
+            let aged = at.since(newest);
+            self.votes.iter_mut().for_each(|vote| vote.at = vote.at + aged);
+            self.known_at = self.known_at.max(at);
+        }
+    }
+
     /// Takes one look's judgement and gives the posture that the looks so far agree on.
     pub fn update(&mut self, at: MediaTime, judgement: PostureJudgement) -> Posture {
         let judgement = self.resolved(at, judgement);

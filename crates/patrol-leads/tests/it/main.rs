@@ -9,3 +9,4 @@ mod officer;
 mod order;
 mod scene;
 mod timers;
+mod watched;

@@ -1,8 +1,8 @@
 //! A street at night, told second by second.
 
 use patrol_core::desk::{
-    Absence, CameraCondition, CameraReport, CaseCallback, DeliveryReport, DeliveryResult, OfficerAction, OfficerCommand, OutboxItem,
-    PushOp, Ring,
+    Absence, AbsenceKind, CameraCondition, CameraReport, CaseCallback, DeliveryReport, DeliveryResult, OfficerAction, OfficerCommand,
+    OutboxItem, PushOp, Ring,
 };
 use patrol_core::lead::Decision;
 use patrol_core::sighting::{EvidenceRef, Jpeg, Place};
@@ -32,6 +32,8 @@ pub(crate) struct Actor {
     pub(crate) since: WallTime,
     pub(crate) class_since: WallTime,
     pub(crate) resolved: bool,
+    pub(crate) held: bool,
+    pub(crate) preset: u32,
     pub(crate) confidence: f32,
     pub(crate) error_m: Option<f32>,
 }
@@ -116,6 +118,8 @@ impl Scene {
             since: now,
             class_since: now,
             resolved: true,
+            held: false,
+            preset: 0,
             confidence: 0.8,
             error_m: None,
         });
@@ -134,20 +138,20 @@ impl Scene {
         let now = self.now;
         let actor = self.actor(track);
         (actor.track, actor.since, actor.class_since) = (into, now, now);
-        self.absent(track, false, false);
+        self.absent(track, AbsenceKind::Broke);
     }
     pub(crate) fn leaves(&mut self, track: u64) {
         self.actors.retain(|actor| actor.track != track);
-        self.absent(track, true, false);
+        self.absent(track, AbsenceKind::WalkedOut);
     }
     pub(crate) fn seen_empty(&mut self, track: u64) {
         self.actors.retain(|actor| actor.track != track);
-        self.absent(track, false, true);
+        self.absent(track, AbsenceKind::SeenEmpty);
     }
-    fn absent(&mut self, track: u64, walked_out: bool, seen_empty: bool) {
+    pub(crate) fn absent(&mut self, track: u64, why: AbsenceKind) {
         let (at, media_time) = (self.now, self.media_time());
         let camera = CameraId::new("a");
-        self.pending.push(DeskEvent::Absence(Absence { camera, track: TrackId(track), media_time, at, walked_out, seen_empty }));
+        self.pending.push(DeskEvent::Absence(Absence { camera, track: TrackId(track), media_time, at, why }));
     }
     fn media_time(&self) -> MediaTime {
         MediaTime(self.now.0 - START.0)
@@ -160,7 +164,15 @@ impl Scene {
         let ground = GroundPoint { east_m: actor.at_m.0, north_m: -actor.at_m.1, error_m: actor.error_m.unwrap_or(1.0) };
         let position = actor.error_m.map(|_| HERE.offset(&ground));
         let camera = CameraId::new(actor.camera);
-        let place = Place { camera: camera.clone(), bbox, size: SIZE, ground: Some(ground), position, pixels_per_metre: Some(PX_PER_M) };
+        let place = Place {
+            camera: camera.clone(),
+            preset: actor.preset,
+            bbox,
+            size: SIZE,
+            ground: Some(ground),
+            position,
+            pixels_per_metre: Some(PX_PER_M),
+        };
         let is_walking = actor.posture == Posture::Walking;
         let age_s = self.now.since(actor.since).as_secs();
         let captured = WallEstimate { at: self.now, error_ms: 100 };
@@ -195,6 +207,7 @@ impl Scene {
             movement: if is_walking { 1.0 } else { 0.0 },
             cover: 0.0,
             resolved: actor.resolved,
+            held: actor.held,
             looks: age_s as u32 + 1,
             evidence,
         }

@@ -56,6 +56,7 @@ pub fn lead(number: u32, revision: u32) -> Lead {
         still_since: Some(NIGHT),
         place: Place {
             camera: CameraId::new("underpass-1"),
+            preset: 0,
             bbox: PixelBox { x: 300.5, y: 222.25, w: 61.0, h: 24.0 },
             size: PictureSize::new(640, 512),
             ground: None,
