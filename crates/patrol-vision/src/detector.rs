@@ -1,7 +1,7 @@
 //! The face of everything that finds people in a picture.
 
 use crate::error::VisionError;
-use patrol_core::{CameraView, Detection, Modality, Picture};
+use patrol_core::{CameraView, Detection, Modality, Picture, PixelBox};
 
 /// Where a model runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,17 @@ pub struct DetectContext<'a> {
 pub trait Detector: Send {
     /// Appends what it finds to `out`, best first; boxes in pixels of `picture`.
     fn detect(&mut self, picture: &Picture, context: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError>;
+    /// Looks once more at one place of a picture that was looked at before, closer where that can tell more. Appends what it finds around
+    /// there and gives how many inferences that took; a detector that sees nothing more from near looks at nothing.
+    fn look_closer(
+        &mut self,
+        _picture: &Picture,
+        _place: &PixelBox,
+        _context: &DetectContext<'_>,
+        _out: &mut Vec<Detection>,
+    ) -> Result<u64, VisionError> {
+        Ok(0)
+    }
     /// The model's name, or the method's.
     fn name(&self) -> &str;
     /// SHA-256 of the model file in hexadecimal; empty without a model.

@@ -5,9 +5,12 @@
 //! pass and [`layout`] reading its output;
 //! [`hot_spot`] finds warm bodies in thermal pictures without a model; [`combine`](combine()) puts both together;
 //! [`thermal`] reads intensity from thermal video, whatever its palette, polarity and overlays;
-//! [`usability`] refuses pictures in which nobody could be seen; [`motion`] says how the camera itself has moved; [`jpeg`] makes evidence.
+//! [`usability`] refuses pictures in which nobody could be seen; [`change`] says whether one need not be examined again and what became of a place;
+//! [`motion`] says how the camera itself has moved; [`jpeg`] makes evidence.
 
 pub mod card;
+pub mod change;
+mod closer;
 mod combine;
 pub mod detector;
 pub mod error;
@@ -23,6 +26,7 @@ pub mod runtime;
 pub mod thermal;
 pub mod tiles;
 pub mod usability;
+mod view_sign;
 
 pub use card::ModelCard;
 pub use combine::combine;
@@ -34,3 +38,4 @@ pub use onnx::OnnxDetector;
 pub use runtime::OnnxRuntime;
 pub use thermal::{ThermalConfig, ThermalNormaliser, ThermalReading};
 pub use usability::UsabilityGuard;
+pub use view_sign::ViewSign;

@@ -1,6 +1,7 @@
 //! Runs a detector described by its card.
 
 use crate::card::ModelCard;
+use crate::closer::{self, Turned};
 use crate::detector::{DetectContext, Detector, Device};
 use crate::error::VisionError;
 use crate::layout::{Candidate, InputExtent, keep_best};
@@ -93,20 +94,6 @@ impl OnnxDetector {
         &self.runtime
     }
 
-    /// As [`Detector::detect`], looking only at `region` of the picture, enlarged to the model's input; boxes still in pixels of the whole picture.
-    pub fn detect_in(
-        &mut self,
-        picture: &Picture,
-        region: &PixelBox,
-        modality: Modality,
-        out: &mut Vec<Detection>,
-    ) -> Result<(), VisionError> {
-        self.found.clear();
-        self.examine(picture, &Tile { region: *region, scale: f32::INFINITY, overlap: 0.0 }, modality)?;
-        self.tell(picture, out);
-        Ok(())
-    }
-
     /// One inference; appends to `self.found`, in pixels of the picture.
     fn examine(&mut self, picture: &Picture, tile: &Tile, modality: Modality) -> Result<(), VisionError> {
         let Self { session, tensor, preparer, card, candidates, found, .. } = self;
@@ -156,6 +143,34 @@ impl Detector for OnnxDetector {
         }
         self.tell(picture, out);
         Ok(())
+    }
+    fn look_closer(
+        &mut self,
+        picture: &Picture,
+        place: &PixelBox,
+        context: &DetectContext<'_>,
+        out: &mut Vec<Detection>,
+    ) -> Result<u64, VisionError> {
+        let input = [self.card.input.width as f32, self.card.input.height as f32];
+        let region = closer::region(place, picture.size(), input, self.card.scale.as_ref());
+        self.found.clear();
+        self.examine(picture, &Tile { region, scale: f32::INFINITY, overlap: 0.0 }, context.modality)?;
+        let mut inferences = 1;
+        // Networks for visible light are taught upright people: one who lies stands up when the picture is turned.
+        let turns: &[bool] = if context.modality == Modality::Visible { &[true, false] } else { &[] };
+        for &clockwise in turns {
+            let Some(turned) = Turned::cut(picture, &region, clockwise) else { continue };
+            let first = self.found.len();
+            let size = turned.picture.size();
+            let whole = PixelBox::new(0.0, 0.0, size.width as f32, size.height as f32);
+            self.examine(&turned.picture, &Tile { region: whole, scale: f32::INFINITY, overlap: 0.0 }, context.modality)?;
+            for found in &mut self.found[first..] {
+                found.candidate.bbox = turned.back(&found.candidate.bbox);
+            }
+            inferences += 1;
+        }
+        self.tell(picture, out);
+        Ok(inferences)
     }
     fn name(&self) -> &str {
         &self.card.name

@@ -6,6 +6,9 @@
     reason = "tests may: helpers outside of test functions are not seen as such"
 )]
 
+mod change;
+mod change_place;
+mod ground;
 mod hot_spot;
 mod hot_spot_ground;
 mod models;

@@ -86,16 +86,23 @@ fn yolov8_reads_its_planes() {
 }
 
 #[test]
-fn a_region_is_enlarged_and_its_boxes_come_back_in_place() {
+fn a_place_is_looked_at_enlarged_and_in_visible_light_turned_too() {
     let (_folder, card) = card("tiny-yolox", "yolox", "person_class = 1", COLOUR);
     let Some(runtime) = runtime() else { return };
     let mut detector = OnnxDetector::open(&runtime, &card, Device::Cpu, None, 1).expect("opens");
-    let mut out = Vec::new();
-    // The right lower quarter, at the model's own scale: cell (1, 1) of stride 8 is at (40, 40) of the picture.
-    let region = PixelBox::new(32.0, 32.0, 32.0, 32.0);
-    detector.detect_in(&square(40, 40, 8), &region, Modality::Visible, &mut out).expect("runs");
-    assert_eq!(out.len(), 1);
+    let mut look = |modality, place: PixelBox| {
+        let (mut out, context) = (Vec::new(), DetectContext { modality, view: None, gsd_m: None });
+        let inferences = detector.look_closer(&square(40, 40, 8), &place, &context, &mut out).expect("runs");
+        (inferences, out)
+    };
+    // Around a place so small the right lower quarter is cut out, at the model's own scale: cell (1, 1) of stride 8 is at (40, 40) of the picture.
+    let place = PixelBox::new(43.0, 42.4, 10.0, 11.2);
+    let (inferences, out) = look(Modality::Thermal, place);
+    assert_eq!((inferences, out.len()), (1, 1));
     assert!(out[0].bbox.iou(&PixelBox::new(39.0, 34.0, 10.0, 20.0)) > 0.98, "{out:?}");
+    let (inferences, out) = look(Modality::Visible, place);
+    assert_eq!(inferences, 3);
+    assert!(out.iter().any(|found| found.bbox.w > found.bbox.h), "found upright in the turned picture, so it lies: {out:?}");
 }
 
 fn check_refused(card: &ModelCard, wanted: &[&str]) {

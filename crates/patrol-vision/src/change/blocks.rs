@@ -1,0 +1,206 @@
+//! A picture as means of small blocks: what noise averages out of, and what a body of 8 × 14 pixels still fills.
+
+use crate::luma;
+use patrol_core::{Picture, PictureSize, PixelBox, PixelFormat};
+
+/// Side of a block, pixels: a body of 8 × 14 px fills one of 4 whole wherever it lies, and 16 px of two blocks of 8 to two fifths.
+const SIDE_SMALL: usize = 4;
+const SIDE_LARGE: usize = 8;
+/// Pictures from this width on have large blocks.
+const LARGE_FROM_WIDTH: u32 = 960;
+/// Steps of a block's level per grey level: 16 pixels and more give fractions. Raw counts stand as they are.
+const STEPS_PER_GREY: f32 = 256.0;
+/// Clipped pixels are counted in fifteenths of a block, rounded up: both counts share a byte.
+const CLIP_PARTS: u32 = 15;
+/// Every second byte of eight.
+const EVEN_BYTES: u64 = 0x00ff_00ff_00ff_00ff;
+
+/// How a picture is cut into blocks. Those at the right and lower edge are a little smaller or larger.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Layout {
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+    /// Side of a block, pixels.
+    pub(super) side: usize,
+    /// Of the picture; none before the first.
+    pub(super) format: Option<(PictureSize, PixelFormat)>,
+}
+
+/// Means of blocks, row by row.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Blocks {
+    pub(super) layout: Layout,
+    levels: Vec<u16>,
+    /// Pixels at white (upper four bits) and at black (lower four) in each block.
+    clipped: Vec<u8>,
+}
+
+/// Buffers of [`Blocks::measure`].
+#[derive(Debug, Default)]
+pub(super) struct BlockMaker {
+    row: Vec<f32>,
+    grey: Vec<u8>,
+    /// Four 16-bit sums of two pixel columns each.
+    lanes: Vec<u64>,
+    sums: Vec<u32>,
+    white: Vec<u32>,
+    black: Vec<u32>,
+}
+
+impl Blocks {
+    pub(super) fn measure(&mut self, picture: &Picture, maker: &mut BlockMaker) {
+        self.layout = Layout::of(picture);
+        let Layout { columns, rows, side, .. } = self.layout;
+        let (w, h) = (picture.size().width as usize, picture.size().height as usize);
+        let raw = self.layout.is_raw();
+        let steps = if raw { 1.0 } else { STEPS_PER_GREY };
+        let width = |column: usize| if column + 1 == columns { w - column * side } else { side } as u32;
+        let last = columns - 1;
+        self.levels.clear();
+        self.clipped.clear();
+        for row in 0..rows {
+            let lines = row * side..if row + 1 == rows { h } else { (row + 1) * side };
+            let height = lines.len() as u32;
+            maker.begin(columns, w);
+            if raw {
+                lines.for_each(|y| maker.add_counts(picture.row(0, y), side));
+            } else {
+                lines.for_each(|y| maker.add_line(picture, y, side));
+                maker.gather(side);
+            }
+            let level = |sum: u32, factor: f32| (sum as f32 * factor + 0.5) as u16;
+            let (factor, last_factor) = (steps / (height * side as u32) as f32, steps / (height * width(last)) as f32);
+            self.levels.extend(maker.sums[..last].iter().map(|&sum| level(sum, factor)));
+            self.levels.push(level(maker.sums[last], last_factor));
+            let part = |count: u32, column: usize| (count * CLIP_PARTS).div_ceil(height * width(column));
+            let counts = maker.white.iter().zip(&maker.black).enumerate();
+            self.clipped.extend(counts.map(
+                |(column, (&white, &black))| {
+                    if white | black == 0 { 0 } else { (part(white, column) << 4 | part(black, column)) as u8 }
+                },
+            ));
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.levels.len()
+    }
+    /// Grey levels or counts per step of [`Self::levels`].
+    pub(super) fn unit(&self) -> f32 {
+        if self.layout.is_raw() { 1.0 } else { 1.0 / STEPS_PER_GREY }
+    }
+    pub(super) fn levels(&self) -> &[u16] {
+        &self.levels
+    }
+    pub(super) fn clipped(&self) -> &[u8] {
+        &self.clipped
+    }
+    /// Mean of a block, grey levels or counts.
+    pub(super) fn level(&self, index: usize) -> f32 {
+        f32::from(self.levels[index]) * self.unit()
+    }
+}
+
+impl Layout {
+    fn of(picture: &Picture) -> Self {
+        let size = picture.size();
+        let side = if size.width >= LARGE_FROM_WIDTH { SIDE_LARGE } else { SIDE_SMALL };
+        // Three quarters of a block are one; less goes to the last.
+        let blocks = |pixels: u32| ((pixels as usize + side / 4) / side).max(1);
+        Self { columns: blocks(size.width), rows: blocks(size.height), side, format: Some((size, picture.format())) }
+    }
+
+    pub(super) fn is_raw(&self) -> bool {
+        self.format.is_some_and(|(_, format)| format == PixelFormat::Gray16Le)
+    }
+
+    /// The blocks that `area` touches.
+    pub(super) fn for_touched(&self, area: &PixelBox, mut touched: impl FnMut(usize)) {
+        let Some((size, _)) = self.format else { return };
+        let area = area.clipped(size);
+        // Not a number compares as false.
+        if !(area.is_finite() && area.w > 0.0 && area.h > 0.0) {
+            return;
+        }
+        let span = |from: f32, to: f32, blocks: usize| {
+            let (from, to) = (from as usize / self.side, (to.ceil() as usize).div_ceil(self.side));
+            from.min(blocks - 1)..to.clamp(1, blocks)
+        };
+        for row in span(area.y, area.bottom(), self.rows) {
+            span(area.x, area.right(), self.columns).for_each(|column| touched(row * self.columns + column));
+        }
+    }
+}
+
+/// Parts of a block's pixels at white and at black.
+pub(super) fn clip_parts(clipped: u8) -> (f32, f32) {
+    (f32::from(clipped >> 4) / CLIP_PARTS as f32, f32::from(clipped & 15) / CLIP_PARTS as f32)
+}
+
+impl BlockMaker {
+    fn begin(&mut self, columns: usize, width: usize) {
+        for sums in [&mut self.sums, &mut self.white, &mut self.black] {
+            sums.clear();
+            sums.resize(columns, 0);
+        }
+        self.lanes.clear();
+        self.lanes.resize(width / 8, 0);
+    }
+
+    fn add_counts(&mut self, row: &[u8], side: usize) {
+        let last = self.sums.len() - 1;
+        for (index, pixels) in row.chunks(2 * side).enumerate() {
+            let sum: u32 = pixels.as_chunks::<2>().0.iter().map(|pixel| u32::from(u16::from_le_bytes(*pixel))).sum();
+            self.sums[index.min(last)] += sum;
+        }
+    }
+
+    fn add_line(&mut self, picture: &Picture, y: usize, side: usize) {
+        if picture.format() == PixelFormat::Rgb8 {
+            self.row.resize(picture.size().width as usize, 0.0);
+            luma::row_into(picture, y, &mut self.row);
+            let mut grey = std::mem::take(&mut self.grey);
+            grey.clear();
+            grey.extend(self.row.iter().map(|&level| (level + 0.5) as u8));
+            self.add_grey(&grey, side);
+            self.grey = grey;
+        } else {
+            self.add_grey(picture.row(0, y), side);
+        }
+    }
+
+    fn add_grey(&mut self, row: &[u8], side: usize) {
+        let (eights, rest) = row.as_chunks::<8>();
+        for (lanes, eight) in self.lanes.iter_mut().zip(eights) {
+            let word = u64::from_le_bytes(*eight);
+            *lanes += (word & EVEN_BYTES) + ((word >> 8) & EVEN_BYTES);
+        }
+        let last = self.sums.len() - 1;
+        for (x, &pixel) in (row.len() - rest.len()..).zip(rest) {
+            self.sums[(x / side).min(last)] += u32::from(pixel);
+        }
+        let (least, most) = row.iter().fold((u8::MAX, 0), |(least, most), &pixel| (least.min(pixel), most.max(pixel)));
+        if least == 0 || most == u8::MAX {
+            for (index, pixels) in row.chunks(side).enumerate() {
+                let count = |level: u8| pixels.iter().map(|&pixel| u32::from(pixel == level)).sum::<u32>();
+                self.white[index.min(last)] += count(u8::MAX);
+                self.black[index.min(last)] += count(0);
+            }
+        }
+    }
+
+    fn gather(&mut self, side: usize) {
+        let pair = |lanes: u64, from: u32| ((lanes >> from) & 0xffff) as u32 + ((lanes >> (from + 16)) & 0xffff) as u32;
+        if side == SIDE_LARGE {
+            for (sum, &lanes) in self.sums.iter_mut().zip(&self.lanes) {
+                *sum += pair(lanes, 0) + pair(lanes, 32);
+            }
+        } else {
+            for (sums, &lanes) in self.sums.chunks_mut(2).zip(&self.lanes) {
+                for (sum, from) in sums.iter_mut().zip([0, 32]) {
+                    *sum += pair(lanes, from);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Is a picture unchanged against the last one examined in full?
+
+use super::blocks::{BlockMaker, Blocks, clip_parts};
+use super::fit::{Light, SIGMA_PER_MAD, quantile};
+use super::restless::Restless;
+use patrol_core::{Picture, PixelBox};
+use std::cell::RefCell;
+
+/// A change is farther from the reference than so many σ: of the 32 400 blocks of a 1080p picture, noise takes one that far in 10⁷ pictures.
+/// A body of 8 × 14 px and 4 σ stands out by 10 σ and more.
+const CHANGE_SIGMA: f32 = 6.5;
+/// Sides of the windows whose means are compared, pixels; grey levels that are never a change; and as far as an encoder's noise may raise that.
+/// A body of 8 × 14 px fills three eighths and more of a window of 16 px wherever it lies, and there stands out most from what an encoder does
+/// to squares of 8 px.
+const WINDOWS: [Window; 2] = [Window { side: 8, least: 4.0, most: 8.0 }, Window { side: 16, least: 1.5, most: 3.0 }];
+/// An encoder's noise is rare and large, and of both signs; who comes or goes is of one. A change is larger by this factor than what so many windows
+/// show on either side.
+const RARE_RANK: usize = 12;
+const RARE_FACTOR: f32 = 1.8;
+const RARE_SIGMA: f32 = 3.0;
+/// Least σ: rounding to grey levels.
+const SIGMA_MIN: f32 = 0.05;
+/// Blocks looked at for the fit and the noise.
+const SAMPLES: usize = 2048;
+/// Noise differs over a picture: it is measured in tiles of so many blocks, within these multiples of the whole picture's.
+const TILE: usize = 16;
+const TILE_SIGMA_RANGE: (f32, f32) = (0.7, 2.5);
+/// Mean absolute value of a normal distribution, in σ, inverted.
+const SIGMA_PER_MEAN: f32 = 1.2533;
+
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    side: usize,
+    least: f32,
+    most: f32,
+}
+
+/// What has changed since the last picture examined in full.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Change {
+    /// There is none to compare with.
+    NoReference,
+    Unchanged,
+    /// `part` of all blocks has changed; `at` surrounds the strongest change.
+    Changed {
+        part: f32,
+        at: PixelBox,
+    },
+}
+
+/// Compares the pictures of one camera with the last one that was examined in full. Keeps some 0.2 MB at 1080p.
+#[derive(Debug, Default)]
+pub struct ChangeGuard {
+    reference: Option<Blocks>,
+    last: Option<Blocks>,
+    /// Light of the last picture against the reference.
+    last_light: Light,
+    restless: Restless,
+}
+
+/// Buffers of one thread; nothing is carried from picture to picture.
+#[derive(Debug, Default)]
+struct Scratch {
+    maker: BlockMaker,
+    now: Blocks,
+    pairs: Vec<(f32, f32)>,
+    values: Vec<f32>,
+    /// `now` minus what the reference leads to expect, grey levels, first of blocks, then pooled in larger windows; 0 where nothing counts.
+    left: Vec<f32>,
+    pooled: Vec<f32>,
+    /// Blocks of which neither picture has clipped pixels.
+    clear: Vec<bool>,
+    silent: Vec<bool>,
+    tiles: Vec<f32>,
+    marks: Vec<bool>,
+    stack: Vec<usize>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
+}
+
+impl ChangeGuard {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Call for every picture that can be judged, in order. `ignored`: overlays known otherwise.
+    pub fn judge(&mut self, picture: &Picture, ignored: &[PixelBox]) -> Change {
+        SCRATCH.with_borrow_mut(|scratch| self.judge_in(scratch, picture, ignored))
+    }
+
+    /// The picture judged last was examined in full: it is what later ones are compared with.
+    pub fn examined(&mut self) {
+        if let Some(last) = &self.last {
+            match &mut self.reference {
+                Some(reference) => reference.clone_from(last),
+                None => self.reference = Some(last.clone()),
+            }
+            self.last_light = Light::SAME;
+        }
+    }
+
+    /// The scene, or the view of it, is another one.
+    pub fn restart(&mut self) {
+        self.reference = None;
+        self.last = None;
+        self.restless.restart();
+    }
+
+    fn judge_in(&mut self, scratch: &mut Scratch, picture: &Picture, ignored: &[PixelBox]) -> Change {
+        scratch.now.measure(picture, &mut scratch.maker);
+        if self.last.as_ref().is_some_and(|last| last.layout != scratch.now.layout) {
+            self.restart();
+        }
+        let change = match &self.reference {
+            None => Change::NoReference,
+            Some(reference) => {
+                let light = scratch.light(reference);
+                let (change, sigma) = scratch.compare(reference, light, &self.restless, ignored);
+                if let Some(last) = &self.last {
+                    let least = (CHANGE_SIGMA * sigma).max(WINDOWS[0].least);
+                    self.restless.learn(last, &scratch.now, light.since(self.last_light), least);
+                }
+                self.last_light = light;
+                change
+            }
+        };
+        std::mem::swap(self.last.get_or_insert_default(), &mut scratch.now);
+        change
+    }
+}
+
+impl Default for Light {
+    fn default() -> Self {
+        Self::SAME
+    }
+}
+
+impl Scratch {
+    /// Every so many blocks are looked at where not all are needed; odd, so that columns of all numbers come in.
+    fn step(&self) -> usize {
+        (self.now.len() / SAMPLES).max(1) | 1
+    }
+
+    fn light(&mut self, reference: &Blocks) -> Light {
+        let (now, step) = (&self.now, self.step());
+        let pairs = |i: usize| (reference.level(i), now.level(i));
+        self.pairs.clear();
+        let clear = |&i: &usize| reference.clipped()[i] | now.clipped()[i] == 0;
+        self.pairs.extend((0..now.len()).step_by(step).filter(clear).map(pairs));
+        if self.pairs.len() * 8 < now.len() / step {
+            self.pairs.clear();
+            self.pairs.extend((0..now.len()).step_by(step).map(pairs));
+        }
+        Light::fit(&self.pairs, SIGMA_MIN, &mut self.values)
+    }
+
+    /// What has changed, and σ of a block's noise.
+    fn compare(&mut self, reference: &Blocks, light: Light, restless: &Restless, ignored: &[PixelBox]) -> (Change, f32) {
+        self.subtract(reference, light);
+        self.silent.clear();
+        self.silent.resize(self.now.len(), false);
+        restless.mark(&self.now.layout, &mut self.silent);
+        for area in ignored {
+            self.now.layout.for_touched(area, |index| self.silent[index] = true);
+        }
+        for (left, _) in self.left.iter_mut().zip(&self.silent).filter(|(_, silent)| **silent) {
+            *left = 0.0;
+        }
+        let sigma = self.noise();
+        self.measure_tiles(sigma);
+        self.marks.clear();
+        self.marks.resize(self.now.len(), false);
+        let mut strongest = (0.0_f32, 0_usize);
+        let mut blocks = 1;
+        for window in WINDOWS {
+            while blocks * self.now.layout.side < window.side {
+                self.pool(blocks);
+                blocks *= 2;
+            }
+            self.find(window, blocks / 2, &mut strongest);
+        }
+        let changed = self.marks.iter().filter(|mark| **mark).count();
+        if changed == 0 {
+            return (Change::Unchanged, sigma);
+        }
+        (Change::Changed { part: changed as f32 / self.now.len() as f32, at: self.surround(strongest.1) }, sigma)
+    }
+
+    /// Fills `left` and `clear`. Where white or black cut pixels off, a difference may be as large as what was cut.
+    fn subtract(&mut self, reference: &Blocks, light: Light) {
+        let unit = self.now.unit();
+        let (gain, offset) = (light.gain, light.offset);
+        self.left.clear();
+        let levels = self.now.levels().iter().zip(reference.levels());
+        self.left.extend(levels.map(|(&now, &before)| unit * (f32::from(now) - gain * f32::from(before)) - offset));
+        let (white, black) = (light.apply(255.0), offset);
+        self.clear.clear();
+        self.clear.extend(self.now.clipped().iter().zip(reference.clipped()).map(|(now, before)| now | before == 0));
+        let clipped = self.now.clipped().iter().zip(reference.clipped());
+        for (left, (&now, &before)) in self.left.iter_mut().zip(clipped).filter(|(_, (now, before))| **now | **before != 0) {
+            let ((now_white, now_black), (before_white, before_black)) = (clip_parts(now), clip_parts(before));
+            let up = before_white * (255.0 - white).max(0.0) + now_black * (-black).max(0.0);
+            let down = now_white * (white - 255.0).max(0.0) + before_black * black.max(0.0);
+            *left = if *left > 0.0 { (*left - up).max(0.0) } else { (*left + down).min(0.0) };
+        }
+    }
+
+    /// Makes `left` the means of windows twice as wide and high, of which each is known by its upper left block; `half` blocks are the old
+    /// side. Windows that do not fit in stand for none.
+    fn pool(&mut self, half: usize) {
+        let columns = self.now.layout.columns;
+        self.pooled.clear();
+        self.pooled.resize(self.left.len(), 0.0);
+        let lines = self.left.chunks_exact(columns);
+        for ((out, above), below) in self.pooled.chunks_exact_mut(columns).zip(lines.clone()).zip(lines.skip(half)) {
+            let squares = above.iter().zip(&above[half.min(columns)..]).zip(below.iter().zip(&below[half.min(columns)..]));
+            for (out, ((a, b), (c, d))) in out.iter_mut().zip(squares) {
+                *out = 0.25 * (a + b + c + d);
+            }
+        }
+        std::mem::swap(&mut self.left, &mut self.pooled);
+    }
+
+    /// Marks what is beyond noise in `left` as it is pooled now; in the middle of windows, `half` blocks on.
+    fn find(&mut self, window: Window, half: usize, strongest: &mut (f32, usize)) {
+        let sigma = self.noise();
+        let least = (RARE_FACTOR * self.rare(RARE_SIGMA * sigma)).clamp(window.least, window.most);
+        let columns = self.now.layout.columns;
+        let tile_columns = columns.div_ceil(TILE);
+        for (row, line) in self.left.chunks_exact(columns).enumerate() {
+            let tiles = &self.tiles[row / TILE * tile_columns..];
+            for (at, (blocks, tile)) in line.chunks(TILE).zip(tiles).enumerate() {
+                let limit = (CHANGE_SIGMA * sigma * tile).max(least);
+                if blocks.iter().fold(0.0, |most: f32, left| most.max(left.abs())) <= limit {
+                    continue;
+                }
+                for (index, left) in (row * columns + at * TILE..).zip(blocks) {
+                    let over = left.abs() / limit;
+                    if over > 1.0 {
+                        let index = index + half * (columns + 1);
+                        self.marks[index] = true;
+                        if over > strongest.0 {
+                            *strongest = (over, index);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// σ of noise in `left`: what half of the blocks say.
+    fn noise(&mut self) -> f32 {
+        let (step, values) = (self.step(), &mut self.values);
+        values.clear();
+        values.extend(self.left.iter().zip(&self.clear).step_by(step).filter(|(_, clear)| **clear).map(|(left, _)| left.abs()));
+        (SIGMA_PER_MAD * quantile(values, 0.5)).max(SIGMA_MIN)
+    }
+
+    /// What [`RARE_RANK`] windows show on either side, if more than `from`.
+    fn rare(&mut self, from: f32) -> f32 {
+        let mut either = f32::INFINITY;
+        for sign in [1.0, -1.0] {
+            let values = &mut self.values;
+            values.clear();
+            values.extend(self.left.iter().map(|left| -sign * left).filter(|&low| low < -from));
+            let side = if values.len() < RARE_RANK { from } else { -*values.select_nth_unstable_by(RARE_RANK - 1, f32::total_cmp).1 };
+            either = either.min(side);
+        }
+        either
+    }
+
+    /// Fills `tiles` with the noise of each, as a multiple of `sigma`.
+    fn measure_tiles(&mut self, sigma: f32) {
+        let (columns, cap) = (self.now.layout.columns, 3.0 * sigma);
+        self.tiles.clear();
+        let mut first = 0;
+        for lines in self.left.chunks(columns * TILE) {
+            let from = self.tiles.len();
+            self.tiles.resize(from + columns.div_ceil(TILE), 0.0);
+            for line in lines.chunks_exact(columns) {
+                for (tile, blocks) in self.tiles[from..].iter_mut().zip(line.chunks(TILE)) {
+                    *tile += blocks.iter().map(|left| left.abs().min(cap)).sum::<f32>();
+                }
+            }
+            for (index, tile) in self.tiles[from..].iter_mut().enumerate() {
+                let across = index * TILE..columns.min((index + 1) * TILE);
+                let lines = self.clear[first..first + lines.len()].chunks_exact(columns);
+                let blocks: usize = lines.map(|line| line[across.clone()].iter().map(|clear| usize::from(*clear)).sum::<usize>()).sum();
+                let mean = *tile / (blocks.max(1) as f32 * sigma);
+                *tile = (SIGMA_PER_MEAN * mean).clamp(TILE_SIGMA_RANGE.0, TILE_SIGMA_RANGE.1);
+            }
+            first += lines.len();
+        }
+    }
+
+    /// The box of the changed blocks that hang together with `seed`.
+    fn surround(&mut self, seed: usize) -> PixelBox {
+        let (columns, rows, side) = (self.now.layout.columns, self.now.layout.rows, self.now.layout.side);
+        let (mut left, mut top, mut right, mut bottom) = (columns, rows, 0, 0);
+        self.stack.clear();
+        self.stack.push(seed);
+        self.marks[seed] = false;
+        while let Some(index) = self.stack.pop() {
+            let (x, y) = (index % columns, index / columns);
+            (left, top, right, bottom) = (left.min(x), top.min(y), right.max(x), bottom.max(y));
+            for y in y.saturating_sub(1)..(y + 2).min(rows) {
+                for x in x.saturating_sub(1)..(x + 2).min(columns) {
+                    if std::mem::take(&mut self.marks[y * columns + x]) {
+                        self.stack.push(y * columns + x);
+                    }
+                }
+            }
+        }
+        let size = self.now.layout.format.map_or((0.0, 0.0), |(size, _)| (size.width as f32, size.height as f32));
+        let edge = |block: usize, blocks: usize, end: f32| if block + 1 == blocks { end } else { ((block + 1) * side) as f32 };
+        PixelBox::from_corners((left * side) as f32, (top * side) as f32, edge(right, columns, size.0), edge(bottom, rows, size.1))
+    }
+}
