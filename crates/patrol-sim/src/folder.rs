@@ -4,6 +4,7 @@ use crate::error::SimError;
 use crate::h264::{Running, encoder};
 use crate::render::Renderer;
 use crate::scene::{Scene, SceneCamera};
+use crate::spec::BlindSpec;
 use patrol_core::{Modality, Weather};
 use serde::Serialize;
 use std::fs;
@@ -14,7 +15,9 @@ use std::sync::Arc;
 struct PipelineFile<'a> {
     site: Site,
     weather: WeatherTable,
-    detector: Vec<DetectorTable>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faults: Option<FaultsTable<'a>>,
+    detector: Vec<DetectorTable<'a>>,
     camera: Vec<CameraTable<'a>>,
 }
 
@@ -33,20 +36,39 @@ struct WeatherTable {
     alert: patrol_core::AlertLevel,
 }
 
+/// What goes wrong on purpose; times in seconds.
 #[derive(Serialize)]
-struct DetectorTable {
-    name: &'static str,
+struct FaultsTable<'a> {
+    truth: &'static str,
+    seed: u64,
+    miss: f64,
+    outages: Vec<[f64; 2]>,
+    blind: &'a [BlindSpec],
+}
+
+#[derive(Serialize, PartialEq)]
+struct DetectorTable<'a> {
+    name: String,
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    truth: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    camera: Option<&'a str>,
 }
 
-const HOT_SPOT: DetectorTable = DetectorTable { name: "hot-spot", kind: "hot-spot", model: None };
-/// People in visible light are found by the model that `models/` has for them.
-const PERSON: DetectorTable = DetectorTable { name: "person", kind: "onnx", model: Some("yolox-nano") };
-
-fn detector_of(modality: Modality) -> DetectorTable {
-    if modality == Modality::Visible { PERSON } else { HOT_SPOT }
+fn detector_of(camera: &SceneCamera, scripted: bool) -> DetectorTable<'_> {
+    let by_pixels = |name: &str, kind, model| DetectorTable { name: name.into(), kind, model, truth: None, camera: None };
+    match camera.modality {
+        _ if scripted => {
+            let (name, camera) = (format!("scripted-{}", camera.id), Some(camera.id.as_str()));
+            DetectorTable { name, kind: "scripted", model: None, truth: Some(TRUTH), camera }
+        }
+        // People in visible light are found by the model that `models/` has for them.
+        Modality::Visible => by_pixels("person", "onnx", Some("yolox-nano")),
+        Modality::Thermal => by_pixels("hot-spot", "hot-spot", None),
+    }
 }
 
 #[derive(Serialize)]
@@ -55,7 +77,7 @@ struct CameraTable<'a> {
     name: &'a str,
     source: String,
     modality: Modality,
-    detectors: [&'static str; 1],
+    detectors: [String; 1],
     longitude: f64,
     latitude: f64,
     height_m: f32,
@@ -73,6 +95,7 @@ struct CameraTable<'a> {
 const REGION: &str = "310101";
 /// Weather older than three hours counts as missing (design §5): it is told again every hour.
 const WEATHER_EVERY_S: f64 = 3600.0;
+const TRUTH: &str = "truth.json";
 
 /// Writes `scene` into `dir`, which is made when missing: `video.mp4` (several cameras: `video-<camera>.mp4`), `pipeline.toml`,
 /// `events.jsonl`, `truth.json`. `progress` is told the part done, 0–1.
@@ -90,8 +113,8 @@ pub fn write_scene(scene: &Scene, dir: &Path, progress: &mut dyn FnMut(f64)) -> 
     for camera in 0..cameras {
         write_video(&shared, camera, dir, &mut |part| progress((camera as f64 + part) / cameras as f64 * 0.98))?;
     }
-    let truth = serde_json::to_string(&shared.truth()).map_err(|error| io(&dir.join("truth.json"), error.into()))?;
-    write("truth.json", &(truth + "\n"))?;
+    let truth = serde_json::to_string(&shared.truth()).map_err(|error| io(&dir.join(TRUTH), error.into()))?;
+    write(TRUTH, &(truth + "\n"))?;
     progress(1.0);
     Ok(())
 }
@@ -101,7 +124,22 @@ fn video_name(scene: &Scene, camera: &SceneCamera) -> String {
 }
 
 fn pipeline_of(scene: &Scene) -> Result<String, SimError> {
-    let weather = scene.weather();
+    let (weather, detection) = (scene.weather(), scene.detection());
+    let faults = detection.has_faults().then(|| FaultsTable {
+        truth: TRUTH,
+        // TOML has no greater whole numbers.
+        seed: scene.seed() & i64::MAX as u64,
+        miss: detection.miss,
+        outages: detection.outages_until(scene.duration_s()),
+        blind: &detection.blind,
+    });
+    let mut detectors: Vec<DetectorTable> = Vec::new();
+    for camera in scene.cameras() {
+        let detector = detector_of(camera, detection.scripted);
+        if !detectors.contains(&detector) {
+            detectors.push(detector);
+        }
+    }
     let camera = scene
         .cameras()
         .iter()
@@ -110,7 +148,7 @@ fn pipeline_of(scene: &Scene) -> Result<String, SimError> {
             name: &camera.name,
             source: video_name(scene, camera),
             modality: camera.modality,
-            detectors: [detector_of(camera.modality).name],
+            detectors: [detector_of(camera, detection.scripted).name],
             longitude: camera.position.lon,
             latitude: camera.position.lat,
             height_m: camera.view.height_m,
@@ -124,12 +162,11 @@ fn pipeline_of(scene: &Scene) -> Result<String, SimError> {
             rescan_every_s: camera.promise.rescan_every.as_secs_f64(),
         })
         .collect();
-    let kinds = [Modality::Thermal, Modality::Visible].into_iter();
-    let kinds = kinds.filter(|kind| scene.cameras().iter().any(|camera| camera.modality == *kind));
     let file = PipelineFile {
         site: Site { name: format!("仿真场景 {}", scene.name()), region: REGION },
         weather: WeatherTable { air_c: weather.air_c, wind_kmh: weather.wind_kmh, precip_mm_h: weather.precip_mm_h, alert: weather.alert },
-        detector: kinds.map(detector_of).collect(),
+        faults,
+        detector: detectors,
         camera,
     };
     toml::to_string(&file).map_err(|error| SimError::Spec(error.to_string()))
@@ -201,5 +238,38 @@ fn forget_times(bytes: &mut [u8]) {
             }
             _ => at = at.saturating_add(length.max(8)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAMERAS: &str = "[[camera]]\nid = \"t\"\nname = \"x\"\nat = [0, 0]\nheight_m = 7\ntilt_deg = 26\nhfov_deg = 58\n[[camera]]\nid = \"v\"\nname = \"y\"\nat = [0, 0]\nheight_m = 7\ntilt_deg = 26\nhfov_deg = 58\nmodality = \"visible\"\n[[person]]\nfrom = [0, 9]\nsteps = [{ do = \"lie\" }]\n";
+
+    fn pipeline(detection: &str) -> toml::Table {
+        let spec = format!("duration_s = 60\nweather = {{ air_c = -4.0 }}\n{detection}\n{CAMERAS}");
+        let scene = Scene::from_spec(&spec, u64::MAX).expect("a scene");
+        pipeline_of(&scene).expect("a pipeline").parse().expect("TOML")
+    }
+
+    #[test]
+    fn faults_and_scripted_detectors_are_written_where_they_are_asked_for() {
+        let plain = pipeline("");
+        assert!(plain.get("faults").is_none());
+        assert_eq!(plain["detector"][0]["name"].as_str(), Some("hot-spot"));
+        assert_eq!(plain["camera"][1]["detectors"][0].as_str(), Some("person"));
+        let faulty = pipeline(
+            "[detection]\nscripted = true\nmiss = 0.35\noutage_every_s = 25\noutage_s = 4\nblind = [{ person = \"p1\", from_s = 2, to_s = 9 }]",
+        );
+        let (detector, faults) = (&faulty["detector"][1], &faulty["faults"]);
+        for (key, value) in [("name", "scripted-v"), ("kind", "scripted"), ("truth", "truth.json"), ("camera", "v")] {
+            assert_eq!(detector[key].as_str(), Some(value));
+        }
+        assert_eq!(faulty["camera"][0]["detectors"][0].as_str(), Some("scripted-t"));
+        assert_eq!(faults["seed"].as_integer(), Some(i64::MAX));
+        assert_eq!(faults["miss"].as_float(), Some(0.35));
+        assert_eq!(faults["outages"], toml::Value::try_from([[25.0, 29.0], [50.0, 54.0]]).expect("TOML"));
+        assert_eq!(faults["blind"][0]["person"].as_str(), Some("p1"));
     }
 }

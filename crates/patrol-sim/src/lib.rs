@@ -1,7 +1,8 @@
 //! Scenes with known truth: rendered streets and squares, thermal and visible, and a city to deliver to.
 //!
 //! A scene is drawn from a seed, or from a SPEC file, and never changes: the same seed gives the same bytes. What it shows is known exactly
-//! ([`Truth`]), so that leads can be held against it. Detectors are given pixels only.
+//! ([`Truth`]), so that leads can be held against it. Detectors are given pixels only, unless a
+//! SPEC asks for scripted ones.
 //!
 //! Reading order: [`scene`] (what is there), [`spec`] (how it is written down), `plot`, `stage` and `cast` (how a seed becomes a street),
 //! `script` and `body` (who does what, and what that looks like), `motion` (where cameras look), [`render`] (pixels), [`truth`], [`stream`] and

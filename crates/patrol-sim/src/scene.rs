@@ -8,7 +8,7 @@ use crate::random::mix;
 use crate::render::background::{Background, Block};
 use crate::render::things::car_blocks;
 use crate::script::Person;
-use crate::spec::{CameraSpec, CarSpec, Origin, OutputSpec, Props, SceneSpec, Snow};
+use crate::spec::{CameraSpec, CarSpec, DetectionSpec, Origin, OutputSpec, Props, SceneSpec, Snow};
 use crate::stage::view_of;
 use patrol_core::{Camera, CameraId, CameraView, Crs, GroundPoint, Modality, PictureSize, Position, Promise, WallTime, Weather};
 use std::sync::{Arc, OnceLock};
@@ -182,6 +182,7 @@ pub struct Scene {
     /// Dogs, then figures of shops.
     extras: Vec<Person>,
     snow: Snow,
+    detection: DetectionSpec,
     driving: Vec<Driving>,
     props: Props,
     backgrounds: Vec<OnceLock<Arc<Background>>>,
@@ -242,6 +243,7 @@ impl Scene {
             people,
             extras,
             snow: spec.snow,
+            detection: spec.detection,
             driving,
             props: spec.props,
             passages,
@@ -279,6 +281,9 @@ impl Scene {
     }
     pub(crate) fn snow(&self) -> Snow {
         self.snow
+    }
+    pub(crate) fn detection(&self) -> &DetectionSpec {
+        &self.detection
     }
     pub(crate) fn driving(&self) -> &[Driving] {
         &self.driving

@@ -101,7 +101,7 @@ impl Person {
             seed: dice.seed(),
         };
         let motion = Motion::Hold { at: spec.at, facing_deg: spec.facing_deg, pose: Pose::Stand };
-        Self { id: format!("mannequin{}", number + 1), build, steps: vec![Step { from_s: f64::MIN, to_s: f64::MAX, motion }] }
+        Self { id: format!("mannequin{}", number + 1), build, steps: vec![Step { from_s: spec.at_s, to_s: f64::MAX, motion }] }
     }
 
     /// `None` before the first step and after the last.

@@ -7,7 +7,7 @@ use crate::cast::{Cast, Role};
 use crate::geometry::V2;
 use crate::random::{Dice, mix};
 use crate::scene::START;
-use crate::spec::{CameraSpec, Origin, Props, SceneSpec, Snow};
+use crate::spec::{CameraSpec, DetectionSpec, Origin, Props, SceneSpec, Snow};
 use crate::stage::Stage;
 use patrol_core::{AlertLevel, Weather};
 
@@ -177,7 +177,16 @@ impl Drawn {
             (weather.air_c, weather.wet_ground) = (weather.air_c + 8.0, true);
         }
         let Plot { cast, duration_s } = plot;
-        SceneSpec { duration_s, origin: Origin::default(), weather, snow, cameras: self.cameras, people: cast.specs, props: self.props }
+        SceneSpec {
+            duration_s,
+            origin: Origin::default(),
+            weather,
+            snow,
+            detection: DetectionSpec::default(),
+            cameras: self.cameras,
+            people: cast.specs,
+            props: self.props,
+        }
     }
 }
 

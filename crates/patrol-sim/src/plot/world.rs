@@ -108,6 +108,7 @@ fn bus_stop(seed: u64, plot: &mut Plot, dice: &mut Dice) -> Result<Drawn, &'stat
         props.benches.push(BenchSpec { at, facing_deg, shelter: dice.chance(0.5) });
         let window = base.frame.point(dice.between(12.0, 22.0), 12.9);
         props.mannequins.push(MannequinSpec {
+            at_s: 0.0,
             at: window,
             facing_deg: facing_deg + dice.between(-20.0, 20.0),
             warm_k: dice.between(-0.2, 1.2),

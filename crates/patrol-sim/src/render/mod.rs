@@ -52,7 +52,10 @@ pub struct Renderer {
     eye: Eye,
     /// `None`: white-hot.
     palette: Option<Palette>,
+    /// σ: kelvin of a thermal camera, grey levels of a visible one.
     noise: f32,
+    /// σ of what a thermal camera's picture has after AGC, grey levels.
+    noise_grey: f32,
     columns: Vec<f32>,
     rgb: Vec<u8>,
     /// Left out of the pictures: the number of a person, or of a dog or figure after them.
@@ -76,18 +79,18 @@ impl Renderer {
         if output.black_hot {
             palette = palette.or_else(|| Palette::named("white-hot")).map(Palette::inverted);
         }
-        let (eye, noise) = match about.modality {
+        let (eye, noise, noise_grey) = match about.modality {
             Modality::Thermal => {
                 let eye = Eye::Thermal(Canvas::new(scene.background(camera), Key { place: Place::Fixed, state: 0 }));
-                (eye, output.noise_k.unwrap_or(NETD_K))
+                (eye, output.noise_k.unwrap_or(NETD_K), output.noise_grey.unwrap_or(0.0))
             }
             Modality::Visible => {
                 let blank = Background::blank(about.projector());
                 let eye = Eye::Visible(Canvas::new(Arc::new(blank), Key { place: Place::Free, state: 0 }));
-                (eye, output.noise_grey.unwrap_or(NOISE_GREY))
+                (eye, output.noise_grey.unwrap_or(NOISE_GREY), 0.0)
             }
         };
-        Self { scene, camera, eye, palette, noise, columns, rgb: Vec::new(), hidden: None }
+        Self { scene, camera, eye, palette, noise, noise_grey, columns, rgb: Vec::new(), hidden: None }
     }
 
     pub fn camera(&self) -> &SceneCamera {
@@ -179,6 +182,16 @@ impl Renderer {
         if let Some(palette) = self.palette.as_ref().filter(|palette| palette.is_grey) {
             for level in out.iter_mut() {
                 *level = palette.table[*level as usize][0];
+            }
+        }
+        if self.noise_grey > 0.0 {
+            let width = self.camera().size.width as usize;
+            // Not the deviates of the kelvin noise again.
+            let key = mix(self.moment(t_s) ^ 0x6E0);
+            for (y, row) in out.chunks_exact_mut(width).enumerate() {
+                for (level, noise) in row.iter_mut().zip(normal_row(key.wrapping_add(y as u64), width)) {
+                    *level = (f32::from(*level) + self.noise_grey * noise).round().clamp(0.0, 255.0) as u8;
+                }
             }
         }
     }

@@ -107,6 +107,34 @@ fn dogs_and_figures_are_among_the_others_where_they_are_drawn() {
     }
 }
 
+#[test]
+fn a_figure_is_there_from_when_it_is_carried_in() {
+    let scene = spec(COLD, "", "[[mannequin]]\nat = [-2, 12]\nwarm_k = 1.5\nat_s = 12.4");
+    let from_s: Vec<_> = scene.truth().others.iter().filter(|other| other.kind == "mannequin").map(|other| other.from_s).collect();
+    assert_eq!(from_s, [Some(12.4)]);
+    let mut renderer = Renderer::new(Arc::clone(&scene), 0);
+    assert!(changed(&mut renderer, 0, 12.3).is_empty());
+    assert!(changed(&mut renderer, 0, 12.5).len() > 60);
+}
+
+#[test]
+fn grey_noise_of_a_thermal_camera_is_fresh_in_every_picture() {
+    let picture = |output: &str, t_s: f64| {
+        let scene = spec(COLD, &format!("[camera.output]\nnoise_k = 0.0\n{output}"), "");
+        let mut out = Vec::new();
+        Renderer::new(scene, 0).render(t_s, &mut out);
+        out
+    };
+    let differences = |a: &[u8], b: &[u8]| -> Vec<f32> { a.iter().zip(b).map(|(a, b)| f32::from(*a) - f32::from(*b)).collect() };
+    let deviation = |all: &[f32]| (all.iter().map(|v| v * v).sum::<f32>() / all.len() as f32).sqrt();
+    let (clean, noisy, next) = (picture("", 10.0), picture("noise_grey = 6.0", 10.0), picture("noise_grey = 6.0", 10.5));
+    let added = deviation(&differences(&noisy, &clean));
+    assert!((added - 6.0).abs() < 0.5, "{added}");
+    // Two draws of the same σ, and hardly anything else.
+    let between = deviation(&differences(&noisy, &next));
+    assert!((between - 6.0 * 2.0_f32.sqrt()).abs() < 0.8, "{between}");
+}
+
 /// Whatever a camera does, the truth's box is where the body is.
 #[test]
 fn boxes_follow_cameras_that_move() {

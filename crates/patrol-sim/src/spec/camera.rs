@@ -56,7 +56,7 @@ pub(crate) struct OutputSpec {
     pub(crate) black_hot: bool,
     /// Thermal: σ of the noise of one picture, kelvin.
     pub(crate) noise_k: Option<f32>,
-    /// Visible: σ of the noise of one picture in mid grey, grey levels.
+    /// σ of the noise of one picture, grey levels. Visible: in mid grey, 3 when left out. Thermal: after AGC, beside `noise_k`.
     pub(crate) noise_grey: Option<f32>,
     /// Thermal: gain and offset jump this often, seconds.
     pub(crate) agc_step_every_s: Option<f64>,

@@ -1,6 +1,6 @@
 //! Refuses what could not be rendered, or what no street has, and names it.
 
-use super::{CameraSpec, MotionSpec, SceneSpec, StepSpec};
+use super::{CameraSpec, DetectionSpec, MotionSpec, PersonSpec, SceneSpec, StepSpec};
 use crate::error::SimError;
 use crate::geometry::V2;
 use crate::render::palette::Palette;
@@ -13,6 +13,8 @@ const FAR_M: f32 = 20_000.0;
 /// What is warmer above the air than this burns, kelvin; what is colder is no surface of a night.
 const WARM_K: RangeInclusive<f32> = -30.0..=80.0;
 const PRESETS_MAX: usize = 16;
+/// Times of a scene, seconds.
+const DAY_S: RangeInclusive<f64> = 0.0..=86400.0;
 
 /// A thing of the SPEC by name, e.g. `camera "c1"`, `person 2`.
 struct Named(String);
@@ -109,9 +111,9 @@ impl SceneSpec {
             check_camera(&is, camera)?;
         }
         for (index, (is, person)) in each("person", &self.people).enumerate() {
-            let id_of = |number: usize| self.people[number].id.clone().unwrap_or_else(|| format!("p{}", number + 1));
-            if (0..index).any(|other| id_of(other) == id_of(index)) {
-                return Err(is.refuse("id", &id_of(index), "each id once"));
+            let id = id_of((index, person));
+            if self.people[..index].iter().enumerate().any(|other| id_of(other) == id) {
+                return Err(is.refuse("id", &id, "each id once"));
             }
             is.place("from", person.from)?;
             is.within("at_s", person.at_s, -86400.0..=86400.0, "s")?;
@@ -119,6 +121,7 @@ impl SceneSpec {
             is.within("clothing_k", person.clothing_k.unwrap_or(4.0), 0.0..=25.0, "K above the air")?;
             is.steps(&person.steps, false)?;
         }
+        check_detection(&self.detection, &self.people.iter().enumerate().map(id_of).collect::<Vec<_>>())?;
         self.check_props()?;
         Ok(self)
     }
@@ -181,11 +184,48 @@ impl SceneSpec {
         }
         for (is, mannequin) in each("mannequin", &props.mannequins) {
             is.place("at", mannequin.at)?;
+            is.within("at_s", mannequin.at_s, -86400.0..=86400.0, "s")?;
             is.heading("facing_deg", mannequin.facing_deg)?;
             is.warm(mannequin.warm_k)?;
         }
         Ok(())
     }
+}
+
+/// The id of a person as the truth has it.
+fn id_of((index, person): (usize, &PersonSpec)) -> String {
+    person.id.clone().unwrap_or_else(|| format!("p{}", index + 1))
+}
+
+fn check_detection(detection: &DetectionSpec, people: &[String]) -> Result<(), SimError> {
+    let is = Named("detection".into());
+    is.within("miss", detection.miss, 0.0..=0.95, "of the looks")?;
+    let span = |is: &Named, from: &str, to: &str, from_s: f64, to_s: f64| {
+        is.within(from, from_s, DAY_S, "s")?;
+        is.within(to, to_s, DAY_S, "s")?;
+        if from_s < to_s { Ok(()) } else { Err(is.refuse(to, &to_s, &format!("later than {from}, here {from_s}"))) }
+    };
+    for (is, [from_s, to_s]) in each("detection: outage", &detection.outages) {
+        span(&is, "its first second", "its last second", *from_s, *to_s)?;
+    }
+    match (detection.outage_every_s, detection.outage_s) {
+        (None, None) => {}
+        (Some(every_s), Some(for_s)) => {
+            is.within("outage_every_s", every_s, 1.0..=86400.0, "s")?;
+            is.within("outage_s", for_s, 0.1..=every_s, "s, which is outage_every_s")?;
+        }
+        (every_s, _) => {
+            let missing = if every_s.is_none() { "outage_every_s" } else { "outage_s" };
+            return Err(is.refuse(missing, &"left out", "both outage_every_s and outage_s, or neither"));
+        }
+    }
+    for (is, blind) in each("detection: blind", &detection.blind) {
+        if !people.contains(&blind.person) {
+            return Err(is.refuse("person", &format!("{:?}", blind.person), &format!("the id of a [[person]]: {}", people.join(", "))));
+        }
+        span(&is, "from_s", "to_s", blind.from_s, blind.to_s)?;
+    }
+    Ok(())
 }
 
 fn check_camera(is: &Named, camera: &CameraSpec) -> Result<(), SimError> {
@@ -239,7 +279,6 @@ fn check_output(is: &Named, camera: &CameraSpec) -> Result<(), SimError> {
     only("noise_k", output.noise_k.is_some(), Modality::Thermal)?;
     only("agc_step_every_s", output.agc_step_every_s.is_some(), Modality::Thermal)?;
     only("shutter_every_s", output.shutter_every_s.is_some(), Modality::Thermal)?;
-    only("noise_grey", output.noise_grey.is_some(), Modality::Visible)?;
     only("light", output.light.is_some(), Modality::Visible)?;
     only("ir_cut_at_s", output.ir_cut_at_s.is_some(), Modality::Visible)?;
     if let Some(name) = &output.palette

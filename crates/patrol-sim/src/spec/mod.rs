@@ -7,6 +7,13 @@
 //! origin = { longitude = 121.4737, latitude = 31.2304 }   # optional
 //! weather = { air_c = -4.0, wind_kmh = 10 }                # wet_ground = true: the ground mirrors
 //! snow = { rate = 0.5, settles = true }                    # 0–1: flakes in the air, and a cover that grows
+//! [detection]                      # how the folder's pipeline finds people; left out: as the modality has it
+//! scripted = true                  # boxes from the truth instead of pixels
+//! miss = 0.35                      # part of the looks at each person in which he is not found, by chance: 0 to 0.95
+//! outages = [[60.0, 80.0]]         # seconds in which the detectors find nobody at all
+//! outage_every_s = 150.0           # and, from the first multiple on, again and again
+//! outage_s = 20.0                  #   for so long
+//! blind = [{ person = "p1", from_s = 200.0, to_s = 2000.0 }]   # the detectors do not find this person then
 //! [[camera]]
 //! id = "c1"
 //! name = "路口"
@@ -21,8 +28,9 @@
 //! # motion = { kind = "flight", path = [[0, 0], [40, 0]], speed_m_s = 4.0, at_s = 10 }
 //! [camera.output]
 //! palette = "iron"            # white-hot, black-hot, rainbow, lava, arctic, green, amber, random-N; visible cameras have none
+//! noise_grey = 4.0            # σ of fresh noise in the 8-bit picture, under borders and overlays; thermal ones have none when left out
 //! # black_hot = true  noise_k = 0.07  agc_step_every_s = 40  shutter_every_s = 120
-//! # of visible cameras: light = "lamps" or "ir"  ir_cut_at_s = 60  noise_grey = 4
+//! # of visible cameras: light = "lamps" or "ir"  ir_cut_at_s = 60
 //! borders = { top = 40, bottom = 40 }                      # left, right
 //! overlays = ["clock", "name", "logo", "crosshair", "scale", "spot"]
 //! [[person]]
@@ -41,6 +49,7 @@
 //! [[mannequin]]
 //! at = [-6, 12]
 //! warm_k = 0.5
+//! # carried in: at_s = 40
 //! [[car]]
 //! at = [4, 18]
 //! heading_deg = 10.0
@@ -78,9 +87,11 @@
 
 mod camera;
 mod check;
+mod detection;
 mod things;
 
 pub(crate) use camera::{Borders, CameraSpec, Light, MotionSpec, OutputSpec, Overlay};
+pub(crate) use detection::{BlindSpec, DetectionSpec};
 pub(crate) use things::{
     BenchSpec, BlockSpec, CarSpec, Cover, DogSpec, DoorwaySpec, LampSpec, ManholeSpec, MannequinSpec, PersonSpec, Props, SteamSpec,
     StepSpec, StripSpec, WallSpec,
@@ -96,6 +107,7 @@ pub(crate) struct SceneSpec {
     pub(crate) origin: Origin,
     pub(crate) weather: Weather,
     pub(crate) snow: Snow,
+    pub(crate) detection: DetectionSpec,
     pub(crate) cameras: Vec<CameraSpec>,
     pub(crate) people: Vec<PersonSpec>,
     pub(crate) props: Props,
@@ -122,6 +134,8 @@ struct SpecFile {
     weather: Weather,
     #[serde(default)]
     snow: Snow,
+    #[serde(default)]
+    detection: DetectionSpec,
     #[serde(default)]
     camera: Vec<CameraSpec>,
     #[serde(default)]
@@ -180,8 +194,8 @@ impl SceneSpec {
             mannequins: file.mannequin,
             dogs: file.dog,
         };
-        let (duration_s, origin, weather, snow) = (file.duration_s, file.origin, file.weather, file.snow);
-        Self { duration_s, origin, weather, snow, cameras: file.camera, people: file.person, props }.checked()
+        let SpecFile { duration_s, origin, weather, snow, detection, camera: cameras, person: people, .. } = file;
+        Self { duration_s, origin, weather, snow, detection, cameras, people, props }.checked()
     }
 }
 

@@ -8,6 +8,9 @@ fn the_documented_example_is_understood() {
     let example: Vec<_> = lines.skip_while(|line| !line.contains("```toml")).skip(1).take_while(|line| !line.contains("```")).collect();
     let spec = SceneSpec::parse(&example.join("\n")).expect("a scene");
     assert!(spec.people.len() == 1 && spec.props.manholes.len() == 1 && spec.props.strips.len() == 1);
+    let detection = &spec.detection;
+    assert!(detection.scripted && detection.has_faults() && detection.blind[0].person == "p1");
+    assert_eq!(detection.outages_until(400.0), [[60.0, 80.0], [150.0, 170.0], [300.0, 320.0]]);
     assert!(spec.props.dogs.len() == 1 && spec.props.doorways.len() == 1 && spec.cameras[0].output.overlays.len() == 6);
 }
 
@@ -59,9 +62,27 @@ fn cameras_that_cannot_be_are_named() {
     refused("motion = { kind = \"sway\", deg = 30.0, period_s = 3.0 }", &["camera \"c1\"", "deg is 30"]);
     refused("motion = { kind = \"tour\", presets = [[0, 20, 50]], stay_s = 9, move_s = 1 }", &["number of presets is 1"]);
     refused("motion = { kind = \"flight\", path = [[0, 0]], speed_m_s = 3 }", &["camera \"c1\"", "path"]);
+    refused("[camera.output]\nnoise_grey = 90", &["camera \"c1\"", "noise_grey is 90"]);
     refused("[camera.output]\npalette = \"sepia\"", &["palette is sepia", "iron", "random-N"]);
     refused("[camera.output]\nborders = { top = 300 }", &["borders top and bottom", "300"]);
     refused("[camera.output]\noverlays = [\"flag\"]", &["flag", "clock"]);
     refused("[camera.output]\nlight = \"ir\"", &["camera \"c1\"", "light", "visible camera"]);
     refused("modality = \"visible\"\n[camera.output]\npalette = \"iron\"", &["palette", "thermal camera"]);
+}
+
+#[test]
+fn faults_that_cannot_be_are_named() {
+    let refused =
+        |detection: &str, words: &[&str]| refused(&format!("[[person]]\nfrom = [0, 9]\nsteps = [{{ do = \"lie\" }}]\n{detection}"), words);
+    refused("[detection]\nmiss = 1.0", &["detection: miss is 1", "0 to 0.95"]);
+    refused("[detection]\nmiss = nan", &["detection: miss is NaN"]);
+    refused("[detection]\noutages = [[1, 2], [9, 5]]", &["detection: outage 2", "is 5", "later than its first second, here 9"]);
+    refused("[detection]\noutages = [[-1, 2]]", &["detection: outage 1", "its first second is -1"]);
+    refused("[detection]\noutage_every_s = 60", &["detection: outage_s is left out", "both"]);
+    refused("[detection]\noutage_s = 20", &["detection: outage_every_s is left out"]);
+    refused("[detection]\noutage_every_s = 60\noutage_s = 70", &["detection: outage_s is 70", "0.1 to 60 s"]);
+    let blind = |who: &str| format!("[detection]\nblind = [{{ person = {who}, from_s = 9, to_s = 3 }}]");
+    refused(&blind("\"p2\""), &["detection: blind 1", "person is \"p2\"", "[[person]]: p1"]);
+    refused(&blind("\"p1\""), &["detection: blind 1", "to_s is 3", "later than from_s, here 9"]);
+    refused("[detection]\nhits = 0.5", &["hits"]);
 }

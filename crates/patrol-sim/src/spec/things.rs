@@ -230,6 +230,9 @@ pub(crate) struct SteamSpec {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MannequinSpec {
+    /// It is carried in then, and is not there before.
+    #[serde(default)]
+    pub(crate) at_s: f64,
     pub(crate) at: V2,
     #[serde(default)]
     pub(crate) facing_deg: f32,

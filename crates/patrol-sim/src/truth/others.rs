@@ -138,6 +138,8 @@ impl Others<'_> {
         let about = &scene.cameras()[self.camera];
         let kind = if figure.build.figure == body::Figure::Dog { "dog" } else { "mannequin" };
         let mut open: Option<(PixelBox, f64, f64)> = None;
+        // It may be there since a part of the second before.
+        let there_s = figure.presence().map_or(0.0, |(from_s, _)| from_s);
         for second in 0..scene.duration_s().ceil() as u32 {
             let t_s = f64::from(second);
             let seen = figure.at(t_s).and_then(|moment| {
@@ -159,7 +161,10 @@ impl Others<'_> {
                     if let Some((bbox, from_s, to_s)) = open.take() {
                         self.add(kind, bbox, Some((from_s, to_s)));
                     }
-                    open = seen.map(|(bbox, _)| (bbox, t_s, t_s + 1.0));
+                    open = seen.map(|(bbox, still)| {
+                        let from_s = if still && there_s > t_s - 1.0 { there_s.min(t_s) } else { t_s };
+                        (bbox, from_s, t_s + 1.0)
+                    });
                 }
             }
         }
