@@ -61,7 +61,7 @@ fn main() -> Result<()> {
                 MotionKind::Still => {}
                 MotionKind::Moved => tracker.carry(&moved.now_from_before),
                 MotionKind::Unknown if motion.is_mover(at) => tracker.lose_places(),
-                MotionKind::Unknown => tracker.restart_motion(),
+                MotionKind::Unknown => tracker.restart_motion(|_| false),
             }
         }
         let tracks = tracker.update(at, picture.size(), &detections, &|_| None);

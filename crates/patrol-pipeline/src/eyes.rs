@@ -1,7 +1,12 @@
 //! The detectors of one worker. Each worker has its own: an inference session is not shared between threads.
 
-use patrol_core::{Detection, DetectionSource, Picture};
+use patrol_core::{Detection, DetectionSource, Picture, PixelBox};
 use patrol_vision::{DetectContext, Detector, VisionError, combine};
+
+/// Boxes of two looks that overlap so much are one person.
+const SAME_IOU: f32 = 0.4;
+/// Who overlaps a place less is not the one who is sought there.
+const AT_PLACE_IOU: f32 = 0.25;
 
 pub struct Eyes {
     detectors: Vec<Box<dyn Detector>>,
@@ -42,6 +47,31 @@ impl Eyes {
         out.clear();
         combine(&self.network, &self.hot, networks > 0, out);
         Ok(which.len() as u64)
+    }
+
+    /// Looks closer at one place than [`Self::examine`] did, and adds to `out` whoever is found there and was not before. Returns how many
+    /// inferences that took.
+    pub fn look_closer(
+        &mut self,
+        which: &[usize],
+        picture: &Picture,
+        context: &DetectContext<'_>,
+        place: &PixelBox,
+        out: &mut Vec<Detection>,
+    ) -> Result<u64, VisionError> {
+        let mut inferences = 0;
+        self.found.clear();
+        for &index in which {
+            inferences += self.detectors[index].look_closer(picture, place, context, &mut self.found)?;
+        }
+        self.found.sort_by(|a, b| b.score.total_cmp(&a.score));
+        for found in self.found.drain(..).filter(|found| found.bbox.is_finite() && found.score.is_finite()) {
+            let is_new = out.iter().all(|known| known.bbox.iou(&found.bbox) < SAME_IOU);
+            if is_new && found.bbox.iou(place) >= AT_PLACE_IOU {
+                out.push(found);
+            }
+        }
+        Ok(inferences)
     }
 
     /// Whether any of the detectors `which` is a model.

@@ -3,17 +3,22 @@
 //! Read [`look`] first: it is the path of a picture from the slot to the desk, top to bottom. `replay` and `live` differ
 //! only in who calls it: one thread on a simulated clock, or a worker per core on a real one.
 
+mod cells;
 pub mod condition;
 pub mod desk_room;
+mod evidence;
 pub mod eyes;
 pub mod live;
 pub mod look;
+mod memory;
 pub mod promise;
 pub mod replay;
 mod sight;
 pub mod slot;
 pub mod source;
+mod stage;
 pub mod upright;
+mod views;
 pub mod watch;
 
 pub use desk_room::{Archive, ArchiveError, DeskRoom, MemoryArchive};
@@ -21,4 +26,4 @@ pub use eyes::Eyes;
 pub use live::{CameraReading, Live, LiveCamera, LiveConfig, LookRecord};
 pub use replay::{ReplayCamera, ReplaySummary, TimedEvent, replay};
 pub use source::{Link, Offer, PictureSource};
-pub use watch::CameraWatch;
+pub use watch::{CameraWatch, CellCounts};

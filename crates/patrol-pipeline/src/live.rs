@@ -11,6 +11,7 @@ use crate::eyes::Eyes;
 use crate::look::WeatherNow;
 use crate::promise::DueRule;
 use crate::source::{Link, PictureSource};
+use crate::watch::CellCounts;
 use crossbeam_channel::{Sender, bounded};
 use desk::run_desk;
 use feed::run_feed;
@@ -60,9 +61,19 @@ pub struct LiveCamera {
     pub first_track_id: u64,
 }
 
+#[derive(Clone, Default)]
 pub struct LiveConfig {
     /// Threads that look; one per core.
     pub workers: usize,
+    /// `None`: nothing is known of a camera after a restart.
+    pub memories: Option<Memories>,
+}
+
+/// Where what is learnt of a camera is kept over restarts, as text: read when the camera is put under watch, written on a worker's thread.
+#[derive(Clone)]
+pub struct Memories {
+    pub read: Arc<dyn Fn(&CameraId) -> Option<String> + Send + Sync>,
+    pub write: Arc<dyn Fn(&CameraId, &str) + Send + Sync>,
 }
 
 /// One line of `--looks`.
@@ -88,6 +99,8 @@ pub struct CameraReading {
     pub inferences: u64,
     /// Warm things that never moved and are not told: lamps, bonnets.
     pub fixtures: u32,
+    /// Places under watch.
+    pub cells: CellCounts,
     /// How the last thermal picture was read; `None` for other cameras.
     pub thermal: Option<ThermalReading>,
     pub last_error: Option<String>,
@@ -116,7 +129,9 @@ impl Live {
     ) -> Result<Self, String> {
         let start = clock.now();
         let (weather, assumed) = room.desk.weather();
-        let (stations, opens): (Vec<Station>, Vec<OpenSource>) = cameras.into_iter().map(|live| Station::new(live, start)).unzip();
+        let memories = config.memories.clone();
+        let (stations, opens): (Vec<Station>, Vec<OpenSource>) =
+            cameras.into_iter().map(|live| Station::new(live, start, memories.as_ref())).unzip();
         let worker_count = config.workers.max(1);
         let shared = Arc::new(Shared {
             clock,
@@ -131,6 +146,7 @@ impl Live {
             archive_ok: AtomicBool::new(true),
             desk_alive: AtomicBool::new(true),
             unwritten: Mutex::new(None),
+            memories,
         });
         let eyes = (0..worker_count).map(|_| make_eyes()).collect::<Result<Vec<_>, _>>()?;
         let (events, arrived) = bounded(EVENTS_BOUND);
@@ -165,7 +181,7 @@ impl Live {
 
     /// Puts one more camera under watch. Its id must not be that of a running one.
     pub fn admit(&self, camera: LiveCamera) -> Result<(), String> {
-        let (station, open) = Station::new(camera, self.shared.clock.now());
+        let (station, open) = Station::new(camera, self.shared.clock.now(), self.shared.memories.as_ref());
         let index = lock(&self.shared.floor).place(station);
         let (shared, events) = (self.shared.clone(), self.events.clone());
         let thread = spawn(&format!("feed-{index}"), move || run_feed(&shared, index, open, &events))?;
@@ -263,6 +279,7 @@ impl LiveGauge {
                     tally: station.account.tally.clone(),
                     inferences: station.inferences,
                     fixtures: station.fixtures,
+                    cells: station.cells,
                     thermal: station.thermal.clone(),
                     last_error: station.last_error.clone(),
                     link: station.link.as_ref().map(|link| link.status()),

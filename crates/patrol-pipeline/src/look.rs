@@ -1,20 +1,20 @@
 //! The path of a look: one examination of one picture of one camera, from the slot to the desk.
 //!
 //! ```text
-//! slot ─► usable? ─► read ─► camera moved? ─► detect ─► track ─► assess ─► tell the desk
+//! slot ─► usable? ─► read ─► which view? ─► unchanged? ─► detect ─► track ─► watched places ─► assess ─► tell the desk
+//!                                               └─────────── whoever is there stays ─────────────┘
 //! ```
 //! Nothing here waits, reads a clock or touches a disk: the same pictures give the same events, live and in replay.
-//! Whether a picture has *changed* since the last examined one is asked nowhere yet: every look is examined in full.
 
 use crate::eyes::Eyes;
 use crate::sight::View;
 use crate::slot::Waiting;
+use crate::views::Glance;
 use crate::watch::CameraWatch;
 use patrol_core::desk::Absence;
 use patrol_core::outcome::FailureKind;
-use patrol_core::{Outcome, Picture, Sighting, TrackStage, UnusableKind, Weather};
+use patrol_core::{Outcome, Picture, Sighting, UnusableKind, Weather};
 use patrol_leads::{DeskEvent, exposure};
-use patrol_vision::DetectContext;
 use std::time::Duration;
 
 /// Sightings of a camera are told at most this often, unless a decision may fall: the desk's tick is one second.
@@ -36,12 +36,11 @@ pub fn look(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather
 
 fn examine(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather: &WeatherNow, events: &mut Vec<DeskEvent>) -> Outcome {
     let picture = &waiting.picture;
-    if waiting.discontinuity {
-        watch.restart_motion();
-    }
+    watch.begin(picture);
 
     let mut unusable = watch.sight.judge(picture);
     if unusable.is_some_and(|kind| kind != UnusableKind::SceneChange) {
+        watch.restart_later |= waiting.discontinuity;
         return unusable.map_or(Outcome::Examined, Outcome::Unusable);
     }
     let seen = match watch.sight.read(picture) {
@@ -52,39 +51,51 @@ fn examine(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather:
             return Outcome::Failed(FailureKind::Unsupported);
         }
     };
-    match watch.follow_camera(picture) {
-        // The whole picture changed because the camera moved, and it is known how.
-        View::Moved { .. } => unusable = None,
-        View::Same if unusable.is_some() => watch.restart_motion(),
-        View::Same | View::Lost => {}
+    let jumped = std::mem::take(&mut watch.restart_later) || waiting.discontinuity;
+    let (view, glance) = watch.follow_camera(picture, &seen, unusable.is_some());
+    match (view, glance) {
+        // Nothing is concluded from this picture: what its boxes would be compared with may be another place.
+        (_, Glance::Doubtful) => return Outcome::Unusable(UnusableKind::SceneChange),
+        // The whole picture changed because the camera moved, and it is known where to.
+        (View::Moved { .. }, _) | (_, Glance::Other) => unusable = None,
+        (View::Same, Glance::Same) if unusable.is_some() || jumped => watch.restart_motion(&seen),
+        (View::Same | View::Lost, Glance::Same) => {}
     }
 
-    let context = DetectContext { modality: watch.camera.modality, view: watch.camera.view.as_ref(), gsd_m: None };
-    match eyes.examine(&watch.detectors, &seen, &context, &mut watch.detections) {
-        Ok(inferences) => watch.inferences += inferences,
-        Err(error) => {
-            tracing::warn!(camera = %watch.camera.id, sequence = picture.sequence, %error, "detector failed");
-            watch.last_error = Some(error.to_string());
-            return Outcome::Failed(FailureKind::Detector);
-        }
+    if !waiting.asked && watch.is_unchanged(picture.media_time) {
+        watch.stage.stay(picture.media_time);
+        let told = assess(picture, watch, eyes, weather);
+        tell(told, picture, watch, events);
+        return Outcome::Unchanged;
     }
-
-    watch.follow(picture);
+    if let Err(error) = watch.detect(&seen, eyes) {
+        tracing::warn!(camera = %watch.camera.id, sequence = picture.sequence, %error, "detector failed");
+        watch.last_error = Some(error.to_string());
+        return Outcome::Failed(FailureKind::Detector);
+    }
+    watch.examined(picture.media_time);
+    watch.stage.follow(&seen, &watch.detections, watch.camera.view.as_ref());
     let told = assess(picture, watch, eyes, weather);
+    for (index, (sighting, _)) in &told {
+        watch.stage.watch_place(*index, sighting.posture, &seen);
+    }
     tell(told, picture, watch, events);
 
     unusable.map_or(Outcome::Examined, Outcome::Unusable)
 }
 
-/// Makes a sighting of every confirmed track, with evidence where a decision may fall. `true` beside it: tell at once.
-fn assess(picture: &Picture, watch: &mut CameraWatch, eyes: &Eyes, weather: &WeatherNow) -> Vec<(Sighting, bool)> {
+/// A sighting of one track, `true` beside it: tell at once. By the track's index.
+type Told = (usize, (Sighting, bool));
+
+/// Makes a sighting of everyone who is here, with evidence where a decision may fall.
+fn assess(picture: &Picture, watch: &mut CameraWatch, eyes: &Eyes, weather: &WeatherNow) -> Vec<Told> {
     let mut told = Vec::new();
     watch.fixtures = 0;
-    for index in 0..watch.tracks.len() {
-        if watch.tracks[index].stage != TrackStage::Confirmed {
+    for index in 0..watch.stage.tracks.len() {
+        if !watch.stage.is_here(&watch.stage.tracks[index]) {
             continue;
         }
-        if watch.is_fixture(index, eyes) {
+        if watch.stage.is_fixture(index, eyes, &watch.detectors) {
             watch.fixtures += 1;
             continue;
         }
@@ -102,29 +113,23 @@ fn assess(picture: &Picture, watch: &mut CameraWatch, eyes: &Eyes, weather: &Wea
             }
         }
         let changed = watch.remember(&sighting, score.tier);
-        told.push((sighting, changed));
+        told.push((index, (sighting, changed)));
     }
-    watch.keep_preview(picture, &told);
+    watch.keep_preview(picture, told.iter().map(|(_, (sighting, _))| sighting));
     watch.keep_packets(!told.is_empty());
     told
 }
 
-/// Hands sightings and endings to the desk: all people of one look together, so that the desk can count heads.
-fn tell(told: Vec<(Sighting, bool)>, picture: &Picture, watch: &mut CameraWatch, events: &mut Vec<DeskEvent>) {
-    let urgent = told.iter().any(|(sighting, changed)| *changed || sighting.evidence.is_some());
+/// Hands sightings and partings to the desk: all people of one look together, so that the desk can count heads.
+fn tell(told: Vec<Told>, picture: &Picture, watch: &mut CameraWatch, events: &mut Vec<DeskEvent>) {
+    let urgent = told.iter().any(|(_, (sighting, changed))| *changed || sighting.evidence.is_some());
     let quiet = watch.last_told.is_some_and(|last| picture.media_time.since(last) < TELL_EVERY);
     if urgent || !quiet {
         watch.last_told = Some(picture.media_time);
-        events.extend(told.into_iter().map(|(sighting, _)| DeskEvent::Sighting(Box::new(sighting))));
+        events.extend(told.into_iter().map(|(_, (sighting, _))| DeskEvent::Sighting(Box::new(sighting))));
     }
-    for ended in watch.forget_ended() {
-        events.push(DeskEvent::Absence(Absence {
-            camera: watch.camera.id.clone(),
-            track: ended.track.id,
-            media_time: picture.media_time,
-            at: picture.captured.at,
-            walked_out: ended.walked_out,
-            seen_empty: false,
-        }));
+    for (track, why) in watch.stage.partings() {
+        let camera = watch.camera.id.clone();
+        events.push(DeskEvent::Absence(Absence { camera, track, media_time: picture.media_time, at: picture.captured.at, why }));
     }
 }

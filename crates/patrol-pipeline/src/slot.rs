@@ -9,6 +9,8 @@ pub struct Waiting {
     pub discontinuity: bool,
     /// Whether its look is due; a picture that is not may still be replaced without harm.
     pub due: bool,
+    /// A person asks for this look: it is examined in full.
+    pub asked: bool,
     pub offered_at: WallTime,
 }
 
@@ -24,6 +26,7 @@ impl Slot {
         if let Some(old) = &self.waiting {
             newest.discontinuity |= old.discontinuity;
             newest.due |= old.due;
+            newest.asked |= old.asked;
         }
         self.waiting.replace(newest)
     }
@@ -33,7 +36,7 @@ impl Slot {
     /// A person asks for a look: whatever waits is looked at.
     pub fn make_due(&mut self) {
         if let Some(waiting) = &mut self.waiting {
-            waiting.due = true;
+            (waiting.due, waiting.asked) = (true, true);
         }
     }
     pub fn take(&mut self) -> Option<Waiting> {

@@ -2,6 +2,8 @@
 //!
 //! For cameras whose position and tilt nobody has written down. Only walkers teach: who walks is upright.
 
+use serde::{Deserialize, Serialize};
+
 /// Rows of the picture are learnt in this many bands; people change little in size within one.
 const BANDS: usize = 12;
 /// Heights kept per band, newest replacing oldest: enough for a median, small enough to follow a turned camera in a night.
@@ -9,7 +11,7 @@ const KEPT_PER_BAND: usize = 32;
 /// A band speaks after this many walkers' pictures.
 const ENOUGH: usize = 5;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct UprightHeights {
     bands: Vec<Vec<f32>>,
     next: Vec<usize>,

@@ -1,55 +1,35 @@
 //! What is remembered of one camera from look to look. Checked out by a worker, used by it alone, and put back.
 
+use crate::cells::CellState;
 use crate::eyes::Eyes;
+use crate::memory::{CameraMemory, zero_of};
 use crate::sight::{Sight, View};
 use crate::source::Link;
-use crate::upright::UprightHeights;
-use patrol_core::sighting::{Clip, EvidenceRef, Jpeg, Place};
+use crate::stage::Stage;
+use crate::views::{Glance, Views};
+use patrol_core::sighting::{Jpeg, Place};
 use patrol_core::{
-    Camera, Detection, Evidence, MediaTime, Outcome, Picture, PictureSize, PictureTransform, PixelBox, Posture, Sighting, Tier, Track,
-    TrackId, TrackStage, UnusableKind, WallTime,
+    Camera, Detection, MediaTime, Outcome, Picture, PictureSize, PixelBox, Posture, Sighting, Track, TrackId, UnusableKind, WallTime,
 };
-use patrol_leads::posture::{self, PostureFilter, PostureInput};
-use patrol_track::{EndedTrack, Tracker, TrackerConfig};
+use patrol_vision::change::Change;
 use patrol_vision::thermal::{ThermalConfig, ThermalReading};
-use patrol_vision::{VisionError, jpeg};
-use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, VecDeque};
+use patrol_vision::{DetectContext, VisionError};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One who moved and is no longer seen is remembered this long at the place where he vanished.
-const WALKER_KEPT: Duration = Duration::from_mins(1);
-/// Looks without a doubt that it is none before a warm thing's place is known, its overlap with what is seen there later, and most
-/// places known.
-const FIXTURE_LOOKS: i32 = 30;
-const FIXTURE_IOU: f32 = 0.4;
-const FIXTURES_MAX: usize = 64;
-/// On average less likely than this to be a person, says `hot-spot`: in thirty rendered streets things that are none have up to 0.30, people
-/// who are down 0.64 and more.
-const DOUBTFUL: f32 = 0.4;
-/// Seen in fewer of its looks than this, it is credited with nothing (`integration.md` §6.5: motionless in at least 40 % of samples).
-const SEEN_PART_MIN: f32 = 0.4;
 /// Looks in a row that could not be judged before the camera is said to see nothing (design §4).
 const BAD_LOOKS_LIMIT: u32 = 3;
-/// Small pictures from before somebody came are his for this long: how he came to be there, not who was there before him.
-const PREVIEW_BEFORE: Duration = Duration::from_secs(30);
-/// While a decision stands, new evidence is taken this often.
-const EVIDENCE_EVERY: Duration = Duration::from_mins(1);
-/// At most this many small pictures go before a decision (design §6), no closer than this.
-const PREVIEW_MAX: usize = 20;
-const PREVIEW_EVERY: Duration = Duration::from_secs(1);
-const PREVIEW_WIDTH_PX: u32 = 320;
-/// Evidence is looked at on a screen: wider pictures are scaled down to this.
-const WHOLE_WIDTH_PX: u32 = 1280;
-const EVIDENCE_QUALITY: u8 = 85;
-const PREVIEW_QUALITY: u8 = 70;
-/// A clip shows as much before the decision: all that a camera's ring of packets holds (design §6).
-const CLIP_BEFORE: Duration = Duration::from_secs(20);
-/// The desk may make its lead some minutes after the first evidence, when the camera was blind in between: so often a minute's evidence has a clip.
-const CLIPS_MAX: u32 = 4;
-/// The crop shows the person and as much around him.
-const CROP_MARGIN: f32 = 1.0;
+/// After any change so many looks are examined in full (design §4).
+const EXAMINED_AFTER_CHANGE: u32 = 3;
+/// The longest that any configuration lets a camera go unexamined (design §4).
+const RESCAN_MAX: Duration = Duration::from_mins(2);
+/// While a place cannot be judged, or seems empty, the camera is examined at least so often.
+const OPEN_RESCAN: Duration = Duration::from_secs(10);
+/// So much of a picture has changed before anyone asks whether it shows another view.
+const CHANGED_PART: f32 = 0.25;
+/// Who is watched is kept at once, how his place looks so often.
+const REMEMBERED_EVERY: Duration = Duration::from_secs(30);
 /// A walk: 1 m/s and more counts as fully moving in the exposure score.
 const WALKING_M_S: f32 = 1.0;
 
@@ -59,57 +39,47 @@ pub struct CameraWatch {
     pub detectors: Vec<usize>,
     pub inferences: u64,
     pub last_error: Option<String>,
-    /// Where those who moved were last seen, and when; as many as tracks of the last minute.
-    walkers: BTreeMap<TrackId, (MediaTime, PixelBox)>,
-    /// Where lamps and bonnets are known to be; the oldest goes first.
-    fixture_places: Vec<PixelBox>,
     /// Warm things that never moved and were not told in the last look.
     pub fixtures: u32,
     pub(crate) sight: Sight,
     thermal: ThermalConfig,
     pub(crate) detections: Vec<Detection>,
-    /// All live tracks after the last look.
-    pub tracks: Vec<Track>,
     pub(crate) last_told: Option<MediaTime>,
     /// Looks in a row that could not be judged, and what the last of them ended in.
     bad_looks: (u32, &'static str),
-    tracker: Tracker,
-    upright: UprightHeights,
-    memories: BTreeMap<TrackId, TrackMemory>,
-    previews: VecDeque<(MediaTime, Jpeg)>,
-    link: Option<Arc<dyn Link>>,
+    pub(crate) stage: Stage,
+    views: Views,
+    /// What was kept before a restart, until the first picture.
+    recalled: Option<CameraMemory>,
+    /// When it was last asked what to keep, and who was watched then.
+    remembered: (MediaTime, Vec<TrackId>),
+    /// When it was examined last, and how many looks must be examined in any case.
+    examined_at: Option<MediaTime>,
+    examine_next: u32,
+    /// Time of the last look, and from the look before to it.
+    last_look: Option<MediaTime>,
+    /// Of the last look: wall time of media time zero, and the picture's size.
+    last_zero: Option<(WallTime, PictureSize)>,
+    /// Time jumped while nothing could be seen.
+    pub(crate) restart_later: bool,
+    look_gap: Duration,
+    pub(crate) previews: VecDeque<(MediaTime, Jpeg)>,
+    pub(crate) link: Option<Arc<dyn Link>>,
     /// Whether the link was told that somebody is here.
     watched: bool,
 }
 
-/// What is remembered of one track beyond the tracker.
-struct TrackMemory {
-    filter: PostureFilter,
-    posture: Posture,
-    told_posture: Option<Posture>,
-    told_tier: Option<Tier>,
-    evidence: Option<(MediaTime, Posture, Tier)>,
-    /// Clips cut in this posture.
-    clips: u32,
-    /// It has been a body's length away from where it was first seen.
-    moved: bool,
-    /// Looks in which a detector took it for a person, less those in which only a person could tell.
-    resolved_votes: i32,
-}
-
-impl TrackMemory {
-    fn new() -> Self {
-        Self {
-            filter: PostureFilter::new(),
-            posture: Posture::Unknown,
-            told_posture: None,
-            told_tier: None,
-            evidence: None,
-            clips: 0,
-            moved: false,
-            resolved_votes: 0,
-        }
-    }
+/// The watched places of a camera, as told to the outside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CellCounts {
+    pub open: usize,
+    /// Kept by the picture of the place alone.
+    pub held: usize,
+    /// Not to be judged at present.
+    pub unclear: usize,
+    pub most: usize,
+    /// Left without a watch, because there were too many.
+    pub dropped: u64,
 }
 
 impl CameraWatch {
@@ -122,18 +92,22 @@ impl CameraWatch {
             inferences: 0,
             last_error: None,
             fixtures: 0,
-            fixture_places: Vec::new(),
-            walkers: BTreeMap::new(),
             sight,
             thermal: ThermalConfig::default(),
             detections: Vec::new(),
-            tracks: Vec::new(),
             last_told: None,
             bad_looks: (0, ""),
-            tracker: Tracker::new(TrackerConfig::default(), first_track_id),
-            upright: UprightHeights::default(),
-            memories: BTreeMap::new(),
-            previews: VecDeque::with_capacity(PREVIEW_MAX),
+            stage: Stage::new(0, first_track_id),
+            views: Views::default(),
+            recalled: None,
+            remembered: (MediaTime::ZERO, Vec::new()),
+            examined_at: None,
+            examine_next: 0,
+            last_look: None,
+            last_zero: None,
+            restart_later: false,
+            look_gap: Duration::ZERO,
+            previews: VecDeque::new(),
             link: None,
             watched: false,
         }
@@ -160,42 +134,109 @@ impl CameraWatch {
 
     /// The same camera with nothing remembered but the ids already given: after a look that broke off half-way.
     pub fn renewed(&self) -> Self {
-        let mut fresh = Self::new(self.camera.clone(), self.detectors.clone(), self.tracker.next_id()).with_thermal(self.thermal.clone());
+        let first_track_id = self.stage.tracker.next_id();
+        let mut fresh = Self::new(self.camera.clone(), self.detectors.clone(), first_track_id).with_thermal(self.thermal.clone());
         fresh.inferences = self.inferences;
         fresh.link.clone_from(&self.link);
         fresh.bad_looks = self.bad_looks;
         fresh
     }
 
-    /// Time jumped or the scene changed at once: stillness is neither credited nor carried over.
-    pub(crate) fn restart_motion(&mut self) {
-        self.tracker.restart_motion();
-        self.last_told = None;
-        self.previews.clear();
-        self.fixture_places.clear();
+    /// What of it shall outlive a restart, as text for [`Self::recall`]; empty when nothing has been learnt and nobody is watched.
+    pub fn memory(&self) -> String {
+        let memory = self.last_zero.and_then(|last| CameraMemory::of(&self.stage, &self.views, last));
+        memory.and_then(|memory| serde_json::to_string(&memory).ok()).unwrap_or_default()
     }
 
-    /// Takes the camera's own motion off all that is remembered of places, before the detections of `picture` are followed.
-    pub(crate) fn follow_camera(&mut self, picture: &Picture) -> View {
-        let view = self.sight.view(picture, self.tracks.iter().map(|track| track.bbox));
-        match &view {
-            View::Same => {}
-            View::Moved { now_from_before, other } => {
-                self.tracker.carry(now_from_before);
-                self.walkers.retain(|_, (_, place)| carried(place, now_from_before));
-                self.fixture_places.retain_mut(|place| carried(place, now_from_before));
-                if *other {
-                    self.upright = UprightHeights::default();
-                }
-            }
-            View::Lost => {
-                self.tracker.lose_places();
-                self.walkers.clear();
-                self.fixture_places.clear();
-                self.upright = UprightHeights::default();
-            }
+    /// [`Self::memory`] when others are watched than when it was asked for last, or long after that.
+    pub(crate) fn memory_when_due(&mut self) -> Option<String> {
+        let watched: Vec<TrackId> = self.stage.cells.cells.iter().map(|cell| cell.track).collect();
+        let now = self.last_look?;
+        let (at, before) = &self.remembered;
+        let is_due = *before != watched || (!watched.is_empty() && now.since(*at) >= REMEMBERED_EVERY);
+        is_due.then(|| {
+            self.remembered = (now, watched);
+            self.memory()
+        })
+    }
+
+    /// Takes up, with the first picture, what was kept before a restart. An error says why it cannot be read; the camera then begins anew.
+    pub fn recall(&mut self, memory: &str) -> Result<(), String> {
+        if memory.is_empty() {
+            return Ok(());
         }
-        view
+        self.recalled = Some(serde_json::from_str(memory).map_err(|error| error.to_string())?);
+        Ok(())
+    }
+
+    /// A look begins.
+    pub(crate) fn begin(&mut self, picture: &Picture) {
+        let now = picture.media_time;
+        if let Some(memory) = self.recalled.take() {
+            memory.take_up(&mut self.stage, &mut self.views, picture);
+        }
+        self.last_zero = Some((zero_of(picture), picture.size()));
+        if let Some(last) = self.last_look.replace(now) {
+            self.look_gap = now.since(last);
+        }
+    }
+
+    /// Time jumped or the scene changed at once.
+    pub(crate) fn restart_motion(&mut self, picture: &Picture) {
+        self.stage.restart_motion(picture);
+        self.last_told = None;
+        self.previews.clear();
+        self.examine_next = EXAMINED_AFTER_CHANGE;
+    }
+
+    /// Finds out where the camera looks, and takes its own motion off all that is remembered of places, before the detections of this picture are
+    /// followed. `seen`: the picture as it is read; `scene_changed`: most of it changed at once.
+    pub(crate) fn follow_camera(&mut self, picture: &Picture, seen: &Picture, scene_changed: bool) -> (View, Glance) {
+        let view = self.sight.view(picture, self.stage.tracks.iter().map(|track| track.bbox));
+        let burnt_in = self.sight.reading().map_or(&[][..], |reading| &reading.overlays);
+        let change = self.stage.change.judge(seen, burnt_in);
+        let has_changed = scene_changed || matches!(change, Change::Changed { part, .. } if part > CHANGED_PART);
+        if change != Change::Unchanged || view != View::Same {
+            self.examine_next = EXAMINED_AFTER_CHANGE;
+        }
+        tracing::trace!(at_s = seen.media_time.as_secs_f64(), ?view, ?change, "compared");
+        let glance = self.views.glance(seen, view, has_changed, &mut self.stage);
+        if glance == Glance::Other {
+            self.stage.change.judge(seen, &[]);
+        }
+        let overdue = self.views.overdue(seen.media_time, self.stage.preset);
+        self.stage.inherit(overdue);
+        (view, glance)
+    }
+
+    /// Whether nothing has changed since the picture last examined in full, nobody is here who is not understood, and it was examined lately:
+    /// then that is the answer (design §4).
+    pub(crate) fn is_unchanged(&self, now: MediaTime) -> bool {
+        let rescan = if self.stage.cells.any_open() { OPEN_RESCAN } else { self.camera.promise.rescan_every.min(RESCAN_MAX) };
+        let is_recent = self.examined_at.is_some_and(|at| at <= now && now.since(at) + self.look_gap <= rescan);
+        is_recent && self.examine_next == 0 && self.stage.is_settled()
+    }
+
+    /// The picture judged last is examined in full.
+    pub(crate) fn examined(&mut self, now: MediaTime) {
+        self.stage.change.examined();
+        self.examined_at = Some(now);
+        self.examine_next = self.examine_next.saturating_sub(1);
+    }
+
+    /// Runs the detectors over the whole picture, and enlarged over the places where somebody is missing.
+    pub(crate) fn detect(&mut self, seen: &Picture, eyes: &mut Eyes) -> Result<(), VisionError> {
+        let context = DetectContext { modality: self.camera.modality, view: self.camera.view.as_ref(), gsd_m: None };
+        self.inferences += eyes.examine(&self.detectors, seen, &context, &mut self.detections)?;
+        if !eyes.has_network(&self.detectors) {
+            return Ok(());
+        }
+        let detections = &self.detections;
+        let is_found = |place: &PixelBox| detections.iter().any(|found| found.bbox.iou(place) >= FOUND_IOU);
+        for place in self.stage.cells.closer(seen.media_time, is_found) {
+            self.inferences += eyes.look_closer(&self.detectors, seen, &context, &place, &mut self.detections)?;
+        }
+        Ok(())
     }
 
     /// Counts looks in a row that could not be judged. A changed scene can: its detections stand.
@@ -208,60 +249,9 @@ impl CameraWatch {
         };
     }
 
-    /// Hands the detections of this look to the tracker, and judges every confirmed track's posture.
-    pub(crate) fn follow(&mut self, picture: &Picture) {
-        let (size, view) = (picture.size(), self.camera.view);
-        let scale = |bbox: &PixelBox| view.and_then(|view| view.pixels_per_metre(bbox.centre(), size));
-        let tracks = self.tracker.update(picture.media_time, size, &self.detections, &scale);
-        self.tracks.clear();
-        self.tracks.extend_from_slice(tracks);
-        let now = picture.media_time;
-        self.walkers.retain(|_, (seen, _)| now.since(*seen) <= WALKER_KEPT);
-        for track in self.tracks.iter().filter(|track| track.stage == TrackStage::Confirmed) {
-            let foot_row = track.bbox.bottom() / size.height as f32;
-            let input = PostureInput { track, size, view: view.as_ref(), learnt_upright_px: self.upright.at(foot_row) };
-            let judged = posture::judge(&input);
-            if judged.posture == Posture::Walking && track.bbox.bottom() < size.height as f32 - 2.0 {
-                self.upright.learn(foot_row, track.bbox.h);
-            }
-            // A body that goes down often breaks its track: whoever vanished here a moment ago is he.
-            let walked_up = !self.memories.contains_key(&track.id)
-                && self.walkers.iter().any(|(id, (seen, place))| *id != track.id && *seen < now && near(place, &track.bbox));
-            let memory = self.memories.entry(track.id).or_insert_with(TrackMemory::new);
-            memory.moved |= walked_up;
-            let centre = track.bbox.centre();
-            let way_px = (centre.x - track.entered_at.x).hypot(centre.y - track.entered_at.y);
-            memory.moved |= way_px > track.bbox.w.max(track.bbox.h);
-            memory.resolved_votes += if track.resolved { 1 } else { -1 };
-            if memory.moved {
-                self.walkers.insert(track.id, (now, track.bbox));
-            }
-            memory.posture = memory.filter.update(picture.media_time, judged);
-        }
-    }
-
-    /// A warm thing that no detector takes for a person, or hardly, on a camera without a network to ask, and that has never moved: a
-    /// lamp, a bonnet. It is followed and counted, not told. Who walked to his place is told, whatever he looks like there, unless
-    /// the very place was such a thing's before he came.
-    pub(crate) fn is_fixture(&mut self, index: usize, eyes: &Eyes) -> bool {
-        let track = &self.tracks[index];
-        let Some(memory) = self.memories.get(&track.id).filter(|_| !eyes.has_network(&self.detectors)) else { return false };
-        let seen_part = track.hits as f32 / track.looks.max(1) as f32;
-        let unlike = memory.resolved_votes < 0;
-        let known = || unlike && self.fixture_places.iter().any(|place| place.iou(&track.bbox) > FIXTURE_IOU);
-        if !memory.moved && memory.resolved_votes <= -FIXTURE_LOOKS && !known() {
-            if self.fixture_places.len() == FIXTURES_MAX {
-                self.fixture_places.remove(0);
-            }
-            self.fixture_places.push(track.bbox);
-        }
-        let never_moved = !memory.moved && (unlike || track.score_mean < DOUBTFUL || seen_part < SEEN_PART_MIN);
-        never_moved || self.fixture_places.iter().any(|place| !track.resolved && place.iou(&track.bbox) > FIXTURE_IOU)
-    }
-
-    /// The sighting of confirmed track `index` in this look, without evidence.
+    /// The sighting of track `index` in this look, without evidence.
     pub(crate) fn sighting(&self, index: usize, picture: &Picture) -> Sighting {
-        let track = &self.tracks[index];
+        let track = &self.stage.tracks[index];
         let size = picture.size();
         let wall = |media: MediaTime| picture.captured.at - picture.media_time.since(media);
         let place = self.place(&track.bbox, size);
@@ -271,8 +261,7 @@ impl CameraWatch {
             Some(_) => 0.0,
             None => (track.speed_px_s / metre_px / WALKING_M_S).clamp(0.0, 1.0),
         };
-        let (posture, posture_since) =
-            self.memories.get(&track.id).map_or((Posture::Unknown, track.first_seen), |memory| (memory.posture, memory.filter.since()));
+        let posture_since = self.stage.memories.get(&track.id).map_or(track.first_seen, |memory| memory.filter.since());
         Sighting {
             track: track.id,
             place,
@@ -281,12 +270,13 @@ impl CameraWatch {
             first_seen: wall(track.first_seen),
             still_since: track.still_since.map(wall),
             posture_since: wall(posture_since),
-            posture,
+            posture: self.stage.posture(track.id),
             confidence: track.score_mean,
             movement,
             // No detector here tells a quilt from a coat: nobody is ever counted as covered.
             cover: 0.0,
             resolved: track.resolved,
+            held: self.stage.is_held(track),
             looks: track.hits,
             evidence: None,
         }
@@ -296,60 +286,12 @@ impl CameraWatch {
         let ground = self.camera.view.and_then(|view| view.ground_from_pixel(bbox.foot(), 0.0, size));
         Place {
             camera: self.camera.id.clone(),
+            preset: self.stage.preset,
             bbox: *bbox,
             size,
             ground,
             position: ground.zip(self.camera.position).map(|(ground, camera)| camera.offset(&ground)),
             pixels_per_metre: self.camera.view.and_then(|view| view.pixels_per_metre(bbox.centre(), size)),
-        }
-    }
-
-    /// Evidence is taken when a decision first may fall, when what it shows has changed, and every minute after.
-    pub(crate) fn wants_evidence(&self, sighting: &Sighting, tier: Tier) -> bool {
-        match self.memories.get(&sighting.track).and_then(|memory| memory.evidence) {
-            None => true,
-            Some((at, posture, was)) => sighting.media_time.since(at) >= EVIDENCE_EVERY || posture != sighting.posture || tier < was,
-        }
-    }
-
-    pub(crate) fn take_evidence(&self, sighting: &Sighting, picture: &Picture, eyes: &Eyes) -> Result<Arc<Evidence>, VisionError> {
-        let bbox = sighting.place.bbox.clipped(picture.size());
-        let whole = hashed(jpeg::whole(picture, Some(&bbox), WHOLE_WIDTH_PX, EVIDENCE_QUALITY)?);
-        let crop = hashed(jpeg::crop(picture, &bbox, CROP_MARGIN, EVIDENCE_QUALITY)?);
-        let since = sighting.media_time - sighting.captured.at.since(sighting.first_seen) - PREVIEW_BEFORE;
-        let preview: Vec<Jpeg> = self.previews.iter().filter(|(at, _)| *at >= since).map(|(_, jpeg)| jpeg.clone()).collect();
-        let clip = self.cut_clip(sighting, picture.captured.at);
-        let (model, model_sha256) = eyes.describe(&self.detectors);
-        let about = EvidenceRef {
-            camera: self.camera.id.clone(),
-            media_time: sighting.media_time,
-            captured: sighting.captured,
-            bbox,
-            size: picture.size(),
-            posture: sighting.posture,
-            model,
-            model_sha256,
-            whole_sha256: whole.sha256.clone(),
-            crop_sha256: crop.sha256.clone(),
-            clip_sha256: clip.as_ref().map(|clip| clip.sha256.clone()),
-            preview_sha256: preview.iter().map(|jpeg| jpeg.sha256.clone()).collect(),
-        };
-        Ok(Arc::new(Evidence { about, whole, crop, preview, clip }))
-    }
-
-    /// The seconds before a decision as the camera sent them: not with all evidence, because a clip weighs megabytes.
-    fn cut_clip(&self, sighting: &Sighting, until: WallTime) -> Option<Clip> {
-        let memory = self.memories.get(&sighting.track);
-        let changed = |memory: &TrackMemory| memory.evidence.is_none_or(|(_, posture, _)| posture != sighting.posture);
-        let wanted = memory.is_none_or(|memory| changed(memory) || memory.clips < CLIPS_MAX);
-        let link = self.link.as_ref().filter(|_| wanted)?;
-        match link.cut(until - CLIP_BEFORE, until) {
-            Ok(bytes) => bytes.map(|bytes| Clip { sha256: hex::encode(Sha256::digest(&bytes)), bytes: Arc::from(bytes) }),
-            Err(why) => {
-                // The pictures are there; only the film is missing.
-                tracing::warn!(camera = %self.camera.id, why, "no clip could be cut");
-                None
-            }
         }
     }
 
@@ -359,45 +301,6 @@ impl CameraWatch {
             link.set_watched(watched);
             self.watched = watched;
         }
-    }
-
-    /// Notes what has been told of a track; `true` when its posture or tier is other than last time.
-    pub(crate) fn remember(&mut self, sighting: &Sighting, tier: Tier) -> bool {
-        let Some(memory) = self.memories.get_mut(&sighting.track) else { return true };
-        let changed = memory.told_posture != Some(sighting.posture) || memory.told_tier != Some(tier);
-        memory.told_posture = Some(sighting.posture);
-        memory.told_tier = Some(tier);
-        if let Some(evidence) = &sighting.evidence {
-            let same = memory.evidence.is_some_and(|(_, posture, _)| posture == sighting.posture);
-            memory.clips = u32::from(evidence.clip.is_some()) + if same { memory.clips } else { 0 };
-            memory.evidence = Some((sighting.media_time, sighting.posture, tier));
-        }
-        changed
-    }
-
-    /// Keeps a small picture while anyone is here who does not simply walk by.
-    pub(crate) fn keep_preview(&mut self, picture: &Picture, told: &[(Sighting, bool)]) {
-        let someone = told.iter().any(|(sighting, _)| sighting.posture != Posture::Walking);
-        let recent = self.previews.back().is_some_and(|(at, _)| picture.media_time.since(*at) < PREVIEW_EVERY);
-        if !someone || recent {
-            return;
-        }
-        if let Ok(bytes) = jpeg::whole(picture, None, PREVIEW_WIDTH_PX, PREVIEW_QUALITY) {
-            if self.previews.len() == PREVIEW_MAX {
-                self.previews.pop_front();
-            }
-            self.previews.push_back((picture.media_time, hashed(bytes)));
-        }
-    }
-
-    /// Tracks that ended in this look, if they had been told of.
-    pub(crate) fn forget_ended(&mut self) -> Vec<EndedTrack> {
-        let ended: Vec<EndedTrack> =
-            self.tracker.ended().iter().filter(|ended| self.memories.contains_key(&ended.track.id)).cloned().collect();
-        for track in &ended {
-            self.memories.remove(&track.track.id);
-        }
-        ended
     }
 
     /// Why the camera cannot see, once it has been so for three looks.
@@ -412,24 +315,26 @@ impl CameraWatch {
 
     /// The filtered posture of a track.
     pub fn posture(&self, track: TrackId) -> Posture {
-        self.memories.get(&track).map_or(Posture::Unknown, |memory| memory.posture)
+        self.stage.posture(track)
+    }
+
+    /// All live tracks after the last look.
+    pub fn tracks(&self) -> &[Track] {
+        &self.stage.tracks
+    }
+
+    pub fn cells(&self) -> CellCounts {
+        let cells = &self.stage.cells;
+        let count = |state| cells.cells.iter().filter(|cell| cell.state == state).count();
+        CellCounts {
+            open: cells.cells.len(),
+            held: count(CellState::Held),
+            unclear: count(CellState::Unclear) + count(CellState::Empty),
+            most: cells.most,
+            dropped: cells.dropped,
+        }
     }
 }
 
-/// Carries a remembered place over into the present picture; `false` when it has none there.
-fn carried(place: &mut PixelBox, now_from_before: &PictureTransform) -> bool {
-    now_from_before.bbox(place).is_some_and(|now| {
-        *place = now;
-        true
-    })
-}
-
-/// Within a body's length, taken from the longer side of the longer box.
-fn near(a: &PixelBox, b: &PixelBox) -> bool {
-    let (p, q) = (a.centre(), b.centre());
-    (p.x - q.x).hypot(p.y - q.y) <= a.w.max(a.h).max(b.w).max(b.h)
-}
-
-fn hashed(bytes: Vec<u8>) -> Jpeg {
-    Jpeg { sha256: hex::encode(Sha256::digest(&bytes)), bytes: Arc::from(bytes) }
-}
+/// A detection that overlaps a watched place so much has found whoever is missing there.
+const FOUND_IOU: f32 = 0.25;

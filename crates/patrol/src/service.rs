@@ -1,6 +1,6 @@
 //! The whole system running: cameras, desk, store, city and console. Used by `run` and by `demo`.
 
-use crate::archive::{SharedStore, StoreArchive, lock, missed_deliveries};
+use crate::archive::{SharedStore, StoreArchive, lock, memories, missed_deliveries};
 use crate::config::{CameraPlan, CityPlan, Plan};
 use crate::failpoint;
 use crate::office::Board;
@@ -83,8 +83,8 @@ impl Service {
         let archive = StoreArchive::new(store.clone(), Box::new(move |kind, text| alarmed.alarm(kind, text)));
         let room = DeskRoom::new(desk, Box::new(archive));
         let workers = plan.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
-        let live = Live::start(&LiveConfig { workers }, clock.clone(), cameras, &make_eyes, room, on_told, on_look.as_ref())
-            .map_err(anyhow::Error::msg)?;
+        let config = LiveConfig { workers, memories: Some(memories(&store)) };
+        let live = Live::start(&config, clock.clone(), cameras, &make_eyes, room, on_told, on_look.as_ref()).map_err(anyhow::Error::msg)?;
         board.connect(live.gauge(), live.events());
         for report in missed {
             board.send(DeskEvent::Delivery(report));

@@ -1,6 +1,8 @@
 //! What `run`, `demo` and `replay` build alike from a plan.
 
 use crate::config::{CameraPlan, CityPlan, DetectorPlan, Plan};
+use crate::faults::Faulty;
+use crate::scripted::Scripted;
 use patrol_city::{Outlet, OutletConfig, Signer, Site};
 use patrol_core::{CameraId, Modality};
 use patrol_pipeline::{Eyes, live::MakeEyes};
@@ -31,23 +33,26 @@ pub(crate) fn thermal_or(modality: Modality) -> Modality {
 
 /// How every worker makes its detectors. Loads ONNX Runtime once when any detector needs it.
 pub(crate) fn make_eyes(plan: &Plan) -> Result<MakeEyes, String> {
-    let needs_runtime = plan.detectors.iter().any(|detector| matches!(detector, DetectorPlan::Onnx { .. }));
+    let needs_runtime = plan.detectors.iter().any(DetectorPlan::needs_onnx_runtime);
     let runtime = if needs_runtime { Some(onnx_runtime().map_err(|error| format!("{error:#}"))?) } else { None };
     let detectors = plan.detectors.clone();
     Ok(Arc::new(move || {
-        let mut made: Vec<Box<dyn Detector>> = Vec::with_capacity(detectors.len());
-        for detector in &detectors {
-            made.push(match (detector, &runtime) {
-                (DetectorPlan::HotSpot(config), _) => Box::new(HotSpot::new(config.clone())),
-                (DetectorPlan::Onnx { card, device, min_score }, Some(runtime)) => {
-                    // One thread a session: every worker has a core of its own.
-                    Box::new(OnnxDetector::open(runtime, card, *device, *min_score, 1).map_err(|error| error.to_string())?)
-                }
-                (DetectorPlan::Onnx { .. }, None) => return Err("ONNX Runtime was not loaded".to_owned()),
-            });
-        }
-        Ok(Eyes::new(made))
+        let made: Result<_, String> = detectors.iter().map(|detector| make_detector(detector, runtime.as_ref())).collect();
+        Ok(Eyes::new(made?))
     }))
+}
+
+fn make_detector(plan: &DetectorPlan, runtime: Option<&Arc<OnnxRuntime>>) -> Result<Box<dyn Detector>, String> {
+    Ok(match plan {
+        DetectorPlan::HotSpot(config) => Box::new(HotSpot::new(config.clone())),
+        DetectorPlan::Onnx { card, device, min_score } => {
+            let runtime = runtime.ok_or("ONNX Runtime was not loaded")?;
+            // One thread a session: every worker has a core of its own.
+            Box::new(OnnxDetector::open(runtime, card, *device, *min_score, 1).map_err(|error| error.to_string())?)
+        }
+        DetectorPlan::Scripted { boxes, truth_sha256, .. } => Box::new(Scripted::new(boxes.clone(), truth_sha256.clone())),
+        DetectorPlan::Faulty { detector, faults } => Box::new(Faulty::new(make_detector(detector, runtime)?, faults.clone())),
+    })
 }
 
 pub(crate) fn outlet(plan: &Plan, city: &CityPlan) -> anyhow::Result<Outlet> {

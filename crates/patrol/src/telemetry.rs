@@ -29,12 +29,18 @@ pub(crate) fn metrics(cameras: &[CameraReading], leads: &[Lead], outbox: &Outbox
             sample(&mut text, "patrol_looks_total", &[("camera", reading.camera.id.as_str()), ("outcome", outcome.name())], count as f64);
         }
     }
-    let gauges: [(&str, &str, Reading); 6] = [
+    let gauges: [(&str, &str, Reading); 10] = [
         ("patrol_blind_interval_seconds", "Now minus capture of the newest picture examined or unchanged.", |r| r.blind.as_secs_f64()),
         ("patrol_blind_interval_max_seconds", "The longest blind interval since the start.", |r| r.max_blind.as_secs_f64()),
         ("patrol_unexamined_interval_seconds", "Now minus capture of the newest picture examined.", |r| r.unexamined.as_secs_f64()),
         ("patrol_camera_seeing", "1 while pictures arrive and can be judged.", |r| f64::from(r.condition == CameraCondition::Seeing)),
         ("patrol_fixtures", "Warm things that never moved and are not told: lamps, bonnets.", |r| f64::from(r.fixtures)),
+        ("patrol_watch_cells", "Places where somebody was last found, watched until seen empty.", |r| r.cells.open as f64),
+        ("patrol_watch_cells_held", "Of these, kept by the picture of the place alone: no detector finds anybody.", |r| {
+            r.cells.held as f64
+        }),
+        ("patrol_watch_cells_unclear", "Of these, not to be judged at present.", |r| r.cells.unclear as f64),
+        ("patrol_watch_cells_dropped_total", "Places left without a watch because a camera had too many.", |r| r.cells.dropped as f64),
         ("patrol_inferences_total", "Runs of a detector.", |r| r.inferences as f64),
     ];
     for (name, help, value) in gauges {

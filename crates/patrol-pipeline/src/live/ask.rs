@@ -142,7 +142,7 @@ impl Floor {
 
 /// Everyone confirmed in the look that `watch` has just taken.
 fn seen(watch: &CameraWatch) -> Vec<Seen> {
-    let confirmed = watch.tracks.iter().filter(|track| track.stage == TrackStage::Confirmed);
+    let confirmed = watch.tracks().iter().filter(|track| track.stage == TrackStage::Confirmed);
     confirmed
         .map(|track| Seen {
             bbox: track.bbox,

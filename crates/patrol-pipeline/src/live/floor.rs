@@ -1,13 +1,13 @@
 //! What all threads share: the cameras with their slots, and who is due.
 
 use super::ask::{Asked, Viewer};
-use super::{LiveCamera, OpenSource};
+use super::{LiveCamera, Memories, OpenSource};
 use crate::condition::Reliance;
 use crate::look::WeatherNow;
 use crate::promise::{Account, DueRule};
 use crate::slot::{Slot, Waiting};
 use crate::source::Link;
-use crate::watch::CameraWatch;
+use crate::watch::{CameraWatch, CellCounts};
 use patrol_core::desk::CameraReport;
 use patrol_core::{Camera, Clock, Outcome, Picture, WallTime};
 use patrol_vision::thermal::ThermalReading;
@@ -42,6 +42,7 @@ pub(super) struct Station {
     pub(super) viewers: Vec<Viewer>,
     pub(super) inferences: u64,
     pub(super) fixtures: u32,
+    pub(super) cells: CellCounts,
     pub(super) thermal: Option<ThermalReading>,
     pub(super) last_error: Option<String>,
 }
@@ -70,12 +71,14 @@ pub(super) struct Shared {
     pub(super) desk_alive: AtomicBool,
     /// Why the desk's last output could not be written before all stopped.
     pub(super) unwritten: Mutex<Option<String>>,
+    pub(super) memories: Option<Memories>,
 }
 
 impl Station {
-    pub(super) fn new(live: LiveCamera, start: WallTime) -> (Self, OpenSource) {
+    pub(super) fn new(live: LiveCamera, start: WallTime, memories: Option<&Memories>) -> (Self, OpenSource) {
         let watch = CameraWatch::new(live.camera.clone(), live.detectors, live.first_track_id);
-        let watch = watch.with_thermal(live.thermal).with_link(live.link.clone());
+        let mut watch = watch.with_thermal(live.thermal).with_link(live.link.clone());
+        recall(memories, &mut watch);
         let station = Self {
             slot: Slot::default(),
             due: DueRule::new(&live.camera.promise),
@@ -91,6 +94,7 @@ impl Station {
             viewers: Vec::new(),
             inferences: 0,
             fixtures: 0,
+            cells: CellCounts::default(),
             thermal: None,
             last_error: None,
             camera: live.camera,
@@ -100,6 +104,10 @@ impl Station {
 }
 
 impl Shared {
+    pub(super) fn recall(&self, watch: &mut CameraWatch) {
+        recall(self.memories.as_ref(), watch);
+    }
+
     pub(super) fn stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
@@ -142,11 +150,12 @@ impl Shared {
             station.due.restart();
         }
         self.forget_askers(station);
-        let due = station.due.arrives(picture.media_time) || !station.asked.is_empty();
+        let asked = !station.asked.is_empty();
+        let due = station.due.arrives(picture.media_time) || asked;
         if due {
             station.due.looked(picture.media_time);
         }
-        if let Some(stale) = station.slot.offer(Waiting { picture, discontinuity, due, offered_at: now }) {
+        if let Some(stale) = station.slot.offer(Waiting { picture, discontinuity, due, asked, offered_at: now }) {
             station.account.ends(stale.picture.captured.at, now, Outcome::Stale);
         }
         floor.queue(index);
@@ -215,6 +224,15 @@ impl Floor {
         }
         station.watch = Some(watch);
         None
+    }
+}
+
+/// Tells a camera what was kept of it.
+fn recall(memories: Option<&Memories>, watch: &mut CameraWatch) {
+    if let Some(memory) = memories.and_then(|memories| (memories.read)(&watch.camera.id))
+        && let Err(why) = watch.recall(&memory)
+    {
+        tracing::warn!(camera = %watch.camera.id, why, "what was kept of this camera cannot be read; it is learnt anew");
     }
 }
 

@@ -36,6 +36,7 @@ impl Worker {
                 tracing::error!(camera = %watch.camera.id, "a look broke off; the camera's tracks start anew");
                 events.clear();
                 *watch = watch.renewed();
+                self.shared.recall(&mut watch);
                 watch.judge_sight(Outcome::Failed(FailureKind::Panicked));
                 if let Ok(fresh) = (self.make_eyes)() {
                     eyes = fresh;
@@ -51,6 +52,11 @@ impl Worker {
             let end = clock.now();
             let camera = watch.camera.id.clone();
             told(&camera, || self.shared.answer(index, &watch, &waiting.picture, outcome));
+            if let Some(memories) = &self.shared.memories
+                && let Some(memory) = watch.memory_when_due()
+            {
+                told(&camera, || (memories.write)(&camera, &memory));
+            }
             if let Some(report) = self.put_back(index, watch, &waiting, outcome, end)
                 && self.events.send(DeskEvent::Camera(report)).is_err()
             {
@@ -90,6 +96,7 @@ impl Worker {
         station.account.ends(waiting.picture.captured.at, now, outcome);
         station.inferences = watch.inferences;
         station.fixtures = watch.fixtures;
+        station.cells = watch.cells();
         station.thermal = watch.thermal_reading().cloned();
         station.reliance.sight(watch.cannot_see());
         let report = station.reliance.report(&station.camera.id, now);

@@ -67,8 +67,16 @@ fn a_source_that_breaks_and_comes_back_is_looked_at_again() {
         let times = times.clone();
         Arc::new(move |look, _| times.lock().expect("times").push(look.captured))
     };
-    let live =
-        Live::start(&LiveConfig { workers: 1 }, clock, cameras, &make_eyes, room, Box::new(|_| {}), Some(&on_look)).expect("started");
+    let live = Live::start(
+        &LiveConfig { workers: 1, ..LiveConfig::default() },
+        clock,
+        cameras,
+        &make_eyes,
+        room,
+        Box::new(|_| {}),
+        Some(&on_look),
+    )
+    .expect("started");
     let gauge = live.gauge();
     for _ in 0..2000 {
         if gauge.all_ended() {
@@ -102,7 +110,8 @@ fn a_detector_that_breaks_and_a_source_that_never_opens_disturb_nobody() {
     let desk = Desk::new(DeskConfig::default(), cameras.iter().map(|live| live.camera.clone()).collect());
     let room = DeskRoom::new(desk, Box::new(MemoryArchive));
     let make_eyes: MakeEyes = Arc::new(|| Ok(Eyes::new(vec![Box::new(Fragile) as Box<dyn Detector>])));
-    let live = Live::start(&LiveConfig { workers: 2 }, clock, cameras, &make_eyes, room, Box::new(|_| {}), None).expect("started");
+    let live = Live::start(&LiveConfig { workers: 2, ..LiveConfig::default() }, clock, cameras, &make_eyes, room, Box::new(|_| {}), None)
+        .expect("started");
     let gauge = live.gauge();
     // Twenty scene seconds at five times real time; the bound is twenty-five times that.
     for _ in 0..2000 {
@@ -115,7 +124,7 @@ fn a_detector_that_breaks_and_a_source_that_never_opens_disturb_nobody() {
     let readings = gauge.cameras();
     let [well, breaks, absent] = readings.as_slice() else { panic!("three cameras") };
     assert_eq!(well.tally.total(), 80);
-    assert!(well.tally.of(Outcome::Examined) >= 30, "{:?}", well.tally);
+    assert!(well.tally.of(Outcome::Examined) + well.tally.of(Outcome::Unchanged) >= 30, "{:?}", well.tally);
     assert!(well.max_blind < Duration::from_secs(8), "{:?}", well.max_blind);
     assert!(breaks.tally.of(Outcome::Failed(FailureKind::Panicked)) >= 20, "{:?}", breaks.tally);
     assert_eq!(breaks.tally.of(Outcome::Examined), 0);

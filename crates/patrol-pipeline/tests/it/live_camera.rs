@@ -62,7 +62,7 @@ impl Street {
         let desk = Desk::new(DeskConfig::default(), cameras.iter().map(|live| live.camera.clone()).collect());
         let room = DeskRoom::new(desk, Box::new(MemoryArchive));
         let eyes: MakeEyes = Arc::new(|| Ok(Eyes::new(vec![Box::new(BrightBoxes) as Box<dyn Detector>])));
-        let config = LiveConfig { workers: 1 };
+        let config = LiveConfig { workers: 1, ..LiveConfig::default() };
         self.live.insert(Live::start(&config, self.clock.clone(), cameras, &eyes, room, Box::new(on_told), None).expect("started"))
     }
 

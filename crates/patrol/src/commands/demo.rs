@@ -1,7 +1,7 @@
 //! `patrol demo`: a rendered winter street at ten times real time, a scripted officer, a mock city, and the truth at the end.
 
 use crate::archive::open_desk;
-use crate::config::{CameraPlan, CityPlan, DEFAULT_RINGS_MIB, DetectorPlan, HOT_SPOT_MIN_SCORE, Plan, ReloadBasis, SourcePlan};
+use crate::config::{CameraPlan, CityPlan, DEFAULT_RINGS_MIB, DetectorPlan, HOT_SPOT_MIN_SCORE, Plan, Problems, ReloadBasis, SourcePlan};
 use crate::eval::leads::{LeadScore, Truth, score_leads};
 use crate::office::Board;
 use crate::service::{Parts, Service};
@@ -178,6 +178,7 @@ fn plan(scene: &Scene, args: &Args, secret: &str, city: SocketAddr, callbacks: S
         workers: None,
         rings_bytes_max: DEFAULT_RINGS_MIB << 20,
         reload_basis: ReloadBasis::default(),
+        only_in_scenes: Problems::default(),
     })
 }
 

@@ -3,10 +3,11 @@
 mod events;
 mod results;
 
-use crate::archive::{StoreArchive, open_desk};
+use crate::archive::{StoreArchive, open_desk, read_memory, write_memory};
 use crate::config::{Plan, Problems, SourcePlan, live_address};
 use crate::sources::FeedSource;
 use crate::system;
+use anyhow::Context as _;
 use events::Events;
 use patrol_core::{Clock as _, ManualClock, SystemClock, WallTime};
 use patrol_leads::Desk;
@@ -62,9 +63,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut results = Results::begin(&args.out, start, events.path)?;
 
     let known: Vec<_> = plan.cameras.iter().map(|camera| camera.camera.clone()).collect();
+    let mut kept = None;
     let (desk, archive, first_track_id): (Desk, Box<dyn patrol_pipeline::Archive>, u64) = match &args.store {
         Some(dir) => {
             let (desk, store, epoch) = open_desk(dir, Arc::new(ManualClock::new(start)), plan.desk.clone(), known)?;
+            kept = Some(Arc::clone(&store));
             (
                 desk,
                 Box::new(StoreArchive::new(store, Box::new(|kind, text| tracing::error!(kind, text, "alarm")))),
@@ -76,10 +79,20 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut room = DeskRoom::new(desk, archive);
     let mut cameras = Vec::new();
     for (camera, source) in plan.cameras.iter().zip(sources) {
-        let watch = CameraWatch::new(camera.camera.clone(), camera.detectors.clone(), first_track_id).with_thermal(camera.thermal.clone());
+        let mut watch =
+            CameraWatch::new(camera.camera.clone(), camera.detectors.clone(), first_track_id).with_thermal(camera.thermal.clone());
+        if let Some(memory) = kept.as_ref().and_then(|store| read_memory(store, &camera.camera.id)) {
+            watch
+                .recall(&memory)
+                .map_err(anyhow::Error::msg)
+                .with_context(|| format!("what the store keeps of camera {}", camera.camera.id))?;
+        }
         cameras.push(ReplayCamera::new(watch, Box::new(source), start));
     }
     patrol_pipeline::replay::replay(start, &mut cameras, &mut eyes, &mut room, events.timed, &mut results)?;
+    if let Some(store) = &kept {
+        cameras.iter().for_each(|camera| write_memory(store, &camera.watch.camera.id, &camera.watch.memory()));
+    }
     let all_well = results.write(&cameras, &room)?;
 
     let usage = system::resource_usage();

@@ -34,7 +34,8 @@ const DEFAULT_STORE: &str = "patrol-data";
 const DESK_CHECK: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (mut plan, problems) = Plan::load(&args.pipeline)?;
+    let (plan, problems) = Plan::load(&args.pipeline)?;
+    let mut plan = plan.for_the_world()?;
     for problem in &problems.0 {
         eprintln!("{problem}");
     }

@@ -262,10 +262,14 @@ fn chosen_detectors(
             chosen.push(*index);
         }
     }
-    let modality_of = |index: &usize| match &detectors[*index] {
-        DetectorPlan::HotSpot(_) => Modality::Thermal,
-        DetectorPlan::Onnx { card, .. } => card.modality,
-    };
+    for index in &chosen {
+        if let DetectorPlan::Scripted { camera, .. } = &detectors[*index]
+            && *camera != table.id
+        {
+            problems.error(&place, format!("a scripted detector for {}", quoted(camera)), "one that reads the truth of this camera", "");
+        }
+    }
+    let modality_of = |index: &usize| detectors[*index].modality().unwrap_or(table.modality);
     let is_hot_spot = |index: &usize| matches!(detectors[*index], DetectorPlan::HotSpot(_));
     let fits = chosen.iter().any(|index| modality_of(index) == table.modality);
     if table.modality == Modality::Visible && chosen.iter().any(is_hot_spot) {

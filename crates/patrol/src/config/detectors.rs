@@ -1,5 +1,6 @@
 //! Detectors: which there are, and by what names cameras may call them.
 
+use super::faults;
 use super::plan::DetectorPlan;
 use super::problem::Problems;
 use super::source::quoted;
@@ -61,9 +62,13 @@ pub(super) fn plans(
                 continue;
             }
         };
+        if table.kind != "scripted" {
+            faults::refuse_scripted_keys(&table, &place, problems);
+        }
         let plan = match table.kind.as_str() {
             "hot-spot" => Some(DetectorPlan::HotSpot(hot_spot(&table, &place, problems))),
             "onnx" => onnx_plan(&table, &place, folder, problems),
+            "scripted" => faults::scripted_plan(&table, &place, folder, problems),
             other => {
                 problems.error(format!("{place}.kind"), format!("{other:?}"), "\"onnx\" or \"hot-spot\"", "");
                 None

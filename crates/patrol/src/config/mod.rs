@@ -4,6 +4,7 @@
 mod cameras;
 mod city;
 mod detectors;
+mod faults;
 mod interior;
 mod place;
 pub(crate) mod plan;

@@ -5,15 +5,18 @@ use super::detectors::Known;
 use super::problem::Problems;
 use super::source::SourcePlan;
 use super::written::{self, CameraTable, PipelineFile, RegisterTable, RunTable, WeatherTable};
-use super::{cameras, city, detectors, register};
+use super::{cameras, city, detectors, faults, register};
+use crate::faults::Faults;
+use crate::scripted::TrueBoxes;
 use patrol_city::{Mapping, Secret};
-use patrol_core::{Camera, WallTime, Weather};
+use patrol_core::{Camera, Modality, WallTime, Weather};
 use patrol_leads::{DeskConfig, OnTimeout};
 use patrol_vision::thermal::ThermalConfig;
 use patrol_vision::{Device, HotSpotConfig, ModelCard};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(crate) struct Plan {
     pub(crate) site_name: String,
@@ -34,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) rings_bytes_max: u64,
     /// What [`reload_cameras`](super::reload_cameras) compares with.
     pub(crate) reload_basis: ReloadBasis,
+    /// What of it exists only in scenes for `replay`.
+    pub(crate) only_in_scenes: Problems,
 }
 
 /// What the file said of everything but cameras when the patrol began.
@@ -47,6 +52,28 @@ pub(crate) struct ReloadBasis {
 pub(crate) enum DetectorPlan {
     Onnx { card: Box<ModelCard>, device: Device, min_score: Option<f32> },
     HotSpot(HotSpotConfig),
+    Scripted { camera: String, boxes: Arc<TrueBoxes>, truth_sha256: String },
+    Faulty { detector: Box<DetectorPlan>, faults: Arc<Faults> },
+}
+
+impl DetectorPlan {
+    /// The light that it is made for; `None`: any.
+    pub(super) fn modality(&self) -> Option<Modality> {
+        match self {
+            Self::Onnx { card, .. } => Some(card.modality),
+            Self::HotSpot(_) => Some(Modality::Thermal),
+            Self::Scripted { .. } => None,
+            Self::Faulty { detector, .. } => detector.modality(),
+        }
+    }
+
+    pub(crate) fn needs_onnx_runtime(&self) -> bool {
+        match self {
+            Self::Onnx { .. } => true,
+            Self::HotSpot(_) | Self::Scripted { .. } => false,
+            Self::Faulty { detector, .. } => detector.needs_onnx_runtime(),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -107,6 +134,11 @@ impl Plan {
         let Some(file) = written::read(text, &mut problems) else { return Err(problems) };
         let plan = build(file, folder, &mut problems);
         if problems.are_fatal() { Err(problems) } else { Ok((plan, problems)) }
+    }
+
+    /// `Err`: it stands for a scene, and a patrol sees the world.
+    pub(crate) fn for_the_world(self) -> Result<Self, Problems> {
+        if self.only_in_scenes.0.is_empty() { Ok(self) } else { Err(self.only_in_scenes) }
     }
 
     /// What must be said aloud when cameras of the register do not run.
@@ -195,6 +227,8 @@ impl CamerasWritten {
 }
 
 fn build(file: PipelineFile, folder: &Path, problems: &mut Problems) -> Plan {
+    let mut only_in_scenes = Problems::default();
+    faults::only_in_scenes(&file, &mut only_in_scenes);
     let site = file.site.unwrap_or_default();
     let (weather, month_min_c) = weather(file.weather.as_ref(), problems);
     let on_timeout = match file.desk.unwrap_or_default().on_timeout.as_deref() {
@@ -205,9 +239,12 @@ fn build(file: PipelineFile, folder: &Path, problems: &mut Problems) -> Plan {
             OnTimeout::Ring
         }
     };
-    let (detectors, known) = detectors::plans(file.detectors, folder, problems);
+    let (mut detectors, known) = detectors::plans(file.detectors, folder, problems);
     let written = CamerasWritten { tables: file.cameras, register: file.register, register_defaults: file.register_defaults };
-    let cameras = written.plans(folder, &detectors, &known, problems);
+    let mut cameras = written.plans(folder, &detectors, &known, problems);
+    if let Some(table) = &file.faults {
+        faults::spread(table, folder, &mut cameras.plans, &mut detectors, problems);
+    }
     let RunTable { workers, rings_mib } = file.run.unwrap_or_default();
     if let Some(workers) = &workers {
         problems.in_range("run.workers", workers, &WORKERS, "threads");
@@ -229,6 +266,7 @@ fn build(file: PipelineFile, folder: &Path, problems: &mut Problems) -> Plan {
         left_out: cameras.left_out,
         rings_bytes_max: rings_mib.saturating_mul(1 << 20),
         reload_basis: ReloadBasis { sections: file.sections, detectors: known },
+        only_in_scenes,
     }
 }
 

@@ -2,6 +2,7 @@
 //! or says that no camera may be there.
 
 use super::cameras::LeftOut;
+use super::faults;
 use super::plan::{self, CameraPlan, CamerasWritten, Plan};
 use super::problem::{CameraFate, Problem, Problems};
 use super::written;
@@ -34,6 +35,7 @@ pub(crate) fn reload_cameras(path: &Path, current: &Plan) -> Result<CamerasReloa
     let (text, folder) = plan::read(path)?;
     let mut problems = Problems::default();
     let Some(file) = written::read(&text, &mut problems) else { return Err(problems) };
+    faults::only_in_scenes(&file, &mut problems);
     let needs_restart = differing(&current.reload_basis.sections, &file.sections);
     let written = CamerasWritten { tables: file.cameras, register: file.register, register_defaults: file.register_defaults };
     // By the detectors that run: a new one is not there before a restart.

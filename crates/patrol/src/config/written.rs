@@ -1,5 +1,6 @@
 //! The pipeline file as written. Every table refuses keys it does not know.
 
+use super::faults::FaultsTable;
 use super::problem::Problems;
 use patrol_core::{AlertLevel, Modality};
 use patrol_vision::HotSpotConfig;
@@ -19,6 +20,7 @@ pub(crate) struct PipelineFile {
     /// `Err`: it could not be read; its name, when that could.
     pub(crate) detectors: Vec<Result<DetectorTable, Option<String>>>,
     pub(crate) cameras: Vec<Option<CameraTable>>,
+    pub(crate) faults: Option<FaultsTable>,
     pub(crate) desk: Option<DeskTable>,
     pub(crate) store: Option<StoreTable>,
     pub(crate) console: Option<ConsoleTable>,
@@ -61,7 +63,7 @@ pub(crate) struct WeatherTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct DetectorTable {
     pub(crate) name: String,
-    /// `onnx` or `hot-spot`.
+    /// `onnx` or `hot-spot`; in scenes also `scripted`.
     pub(crate) kind: String,
     /// Name of a folder under `models/`, or path of a card.
     pub(crate) model: Option<String>,
@@ -74,6 +76,9 @@ pub(crate) struct DetectorTable {
     pub(crate) precision: Option<String>,
     #[serde(default)]
     pub(crate) hot_spot: Option<HotSpotConfig>,
+    /// Of `scripted`: a scene's truth, relative to the pipeline file, and the camera in it.
+    pub(crate) truth: Option<PathBuf>,
+    pub(crate) camera: Option<String>,
 }
 
 /// What the rows of the register take where they name none.
@@ -257,6 +262,7 @@ pub(crate) fn read(text: &str, problems: &mut Problems) -> Option<PipelineFile> 
         weather: table(&mut root, "weather", problems),
         detectors: tables(&mut root, "detector", problems),
         cameras: tables(&mut root, "camera", problems).into_iter().map(Result::ok).collect(),
+        faults: table(&mut root, "faults", problems),
         desk: table(&mut root, "desk", problems),
         store: table(&mut root, "store", problems),
         console: table(&mut root, "console", problems),

@@ -7,14 +7,16 @@
 
 pub(crate) use super::truth::Truth;
 
+use super::leads_causes::{Kept, SightingLine, false_why, missed_why};
 use super::leads_match::{Group, Needy, groups, nearness, needy};
 use super::{read_json, read_text, tell};
 use anyhow::{Context as _, Result, bail};
 use patrol_core::{Lead, LeadId, LeadState, WallTime};
 use patrol_track::assignment;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -27,6 +29,9 @@ pub(super) struct Args {
     /// summary.json of the same run: gives the blind intervals and the start.
     #[arg(long)]
     summary: Option<PathBuf>,
+    /// sightings.jsonl of the same run: tells why somebody was missed.
+    #[arg(long)]
+    sightings: Option<PathBuf>,
     /// When the run began, RFC 3339 or Unix seconds. Otherwise as summary.json says, or as the leads' evidence does.
     #[arg(long)]
     start: Option<String>,
@@ -53,15 +58,49 @@ pub(crate) struct LeadScore {
     pub(crate) headcount_short: Vec<String>,
     /// Seconds from the moment a person needed a lead until it was made, by person; negative when it was made before.
     pub(crate) delay_s: BTreeMap<String, f64>,
+    /// Seconds from going down, or sitting down, until the lead was made, by person.
+    pub(crate) time_to_lead_s: BTreeMap<String, f64>,
+    /// What became of the lead, by person found.
+    pub(crate) kept: BTreeMap<String, Kept>,
+    /// By missed person; with --sightings alone.
+    pub(crate) missed_why: BTreeMap<String, &'static str>,
+    /// By lead about nobody.
+    pub(crate) false_why: BTreeMap<String, String>,
     /// By camera, from summary.json.
     pub(crate) blind: BTreeMap<String, Blind>,
 }
 
+/// How a camera was seen. What its summary does not tell is left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Blind {
     /// The longest the camera went without a picture that was examined or unchanged, seconds.
-    #[serde(default)]
     pub(crate) max_blind_s: Option<f64>,
+    /// The longest it went without one that was examined, seconds.
+    pub(crate) max_unexamined_s: Option<f64>,
+    pub(crate) pictures: Option<u64>,
+    /// Pictures by what became of them: why they were not examined.
+    pub(crate) outcomes: BTreeMap<String, u64>,
+    pub(crate) inferences: Option<u64>,
+    /// From the first look to the last.
+    pub(crate) seconds: Option<f64>,
+    #[serde(skip_deserializing)]
+    pub(crate) inferences_per_s: Option<f64>,
+    /// Open at the end; most at once; dropped for want of room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) watch_cells: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) watch_cells_max: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) watch_cells_dropped: Option<u64>,
+}
+
+impl Blind {
+    fn with_rate(mut self) -> Self {
+        let seconds = self.seconds.filter(|seconds| *seconds > 0.0);
+        self.inferences_per_s = seconds.zip(self.inferences).map(|(seconds, inferences)| inferences as f64 / seconds);
+        self
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,7 +112,8 @@ struct Summary {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let truth: Truth = read_json(&args.truth)?;
-    let leads = read_leads(args)?;
+    let leads: Vec<Lead> = read_lines(&args.leads, "a lead")?;
+    let sightings: Option<Vec<SightingLine>> = args.sightings.as_deref().map(|path| read_lines(path, "a sighting")).transpose()?;
     let summary: Option<Summary> = args.summary.as_deref().map(read_json).transpose()?;
     let said = summary.as_ref().and_then(|summary| summary.start_unix_s);
     let start = match (&args.start, said) {
@@ -86,17 +126,20 @@ pub(super) fn run(args: &Args) -> Result<()> {
         },
     };
     let mut score = score_leads(&truth, &leads, start);
-    score.blind = summary.map(|summary| summary.cameras).unwrap_or_default();
+    score.missed_why = sightings.map(|sightings| missed_why(&truth, &score.missed, &sightings)).unwrap_or_default();
+    let cameras = summary.map(|summary| summary.cameras).unwrap_or_default();
+    score.blind = cameras.into_iter().map(|(id, camera)| (id, camera.with_rate())).collect();
     tell(&score, args.json)
 }
 
-fn read_leads(args: &Args) -> Result<Vec<Lead>> {
-    let text = read_text(&args.leads)?;
+/// Reads JSON lines; an error names the line and the field.
+fn read_lines<T: DeserializeOwned>(path: &Path, what: &str) -> Result<Vec<T>> {
+    let text = read_text(path)?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(number, line)| {
             let reader = &mut serde_json::Deserializer::from_str(line);
-            serde_path_to_error::deserialize(reader).with_context(|| format!("{}, line {}: not a lead", args.leads.display(), number + 1))
+            serde_path_to_error::deserialize(reader).with_context(|| format!("{}, line {}: not {what}", path.display(), number + 1))
         })
         .collect()
 }
@@ -119,7 +162,7 @@ fn start_by_evidence(leads: &[Lead]) -> Option<WallTime> {
     begins.min().map(WallTime)
 }
 
-/// Scores the final state of `leads` against `truth`, whose times count from `start`. Blind intervals are left empty.
+/// Scores the final state of `leads` against `truth`, whose times count from `start`. What other files tell is left empty.
 pub(crate) fn score_leads(truth: &Truth, leads: &[Lead], start: WallTime) -> LeadScore {
     let needy = needy(truth);
     let groups = groups(truth, &needy);
@@ -136,7 +179,10 @@ pub(crate) fn score_leads(truth: &Truth, leads: &[Lead], start: WallTime) -> Lea
                 Some(lead) => {
                     score.found += 1;
                     let made_s = stories[*lead].lead.made_at.seconds_since(start);
-                    score.delay_s.insert(person.person.id.clone(), made_s - due_s);
+                    let id = &person.person.id;
+                    score.delay_s.insert(id.clone(), made_s - due_s);
+                    score.time_to_lead_s.insert(id.clone(), made_s - person.from_s);
+                    score.kept.insert(id.clone(), Kept::of(stories[*lead].lead, person, start));
                 }
                 None => score.missed.push(person.person.id.clone()),
             }
@@ -161,6 +207,7 @@ pub(crate) fn score_leads(truth: &Truth, leads: &[Lead], start: WallTime) -> Lea
         list.sort();
         list.dedup();
     }
+    score.false_why = false_why(truth, leads, &score.false_leads, start);
     score
 }
 

@@ -4,8 +4,8 @@ use super::truth::{Need, Seen, Truth, TruthPerson};
 use patrol_core::{Crs, Lead, PictureSize, PixelBox, Position, WallTime};
 
 /// Design §5: a lead is made at the earliest after 2 min lying, 10 min sitting.
-const DOWN_S: f64 = 120.0;
-const SITTING_S: f64 = 600.0;
+pub(super) const DOWN_S: f64 = 120.0;
+pub(super) const SITTING_S: f64 = 600.0;
 /// One who comes to need a lead later than this before the truth ends is not asked for: two looks at the usual promise of 10 s.
 const ANSWER_S: f64 = 20.0;
 /// Less of a person than this in view cannot be asked for.
@@ -25,8 +25,17 @@ pub(super) struct Needy<'a> {
     pub(super) person: &'a TruthPerson,
     /// When the time down or sitting in view first was long enough for a lead, seconds; `None` when it never was.
     pub(super) due_s: Option<f64>,
+    /// When that time began, seconds; without it, when he first was down or sat.
+    pub(super) from_s: f64,
     /// Moments down or sitting of which a camera saw anything, in order of time.
-    seen: Vec<&'a Seen>,
+    pub(super) seen: Vec<&'a Seen>,
+}
+
+impl Needy<'_> {
+    /// Until when he needed help, seconds.
+    pub(super) fn to_s(&self) -> f64 {
+        self.person.down_to_s.or_else(|| Some(self.seen.last()?.t_s)).unwrap_or(self.from_s)
+    }
 }
 
 /// People down together, who share one lead: indices of [`Needy`].
@@ -41,30 +50,39 @@ pub(super) fn needy(truth: &Truth) -> Vec<Needy<'_>> {
             let mut seen: Vec<&Seen> = person.seen.iter().filter(|seen| seen.visible > 0.0 && seen.t_s.is_finite()).collect();
             seen.sort_by(|a, b| a.t_s.total_cmp(&b.t_s));
             let in_view: Vec<&Seen> = seen.iter().copied().filter(|seen| seen.visible >= VISIBLE_MIN).collect();
-            let due_s = due(&in_view).filter(|due_s| due_s + ANSWER_S <= end_s);
+            let due = due(&in_view).filter(|(_, due_s)| due_s + ANSWER_S <= end_s);
             seen.retain(|seen| seen.need() != Need::None);
-            (!seen.is_empty()).then_some(Needy { person, due_s, seen })
+            let from_s = due.map(|(from_s, _)| from_s).or_else(|| Some(seen.first()?.t_s))?;
+            Some(Needy { person, due_s: due.map(|(_, due_s)| due_s), from_s, seen })
         })
         .collect()
 }
 
-/// When one seen so, in order of time and by any camera, has been down or has sat in view for long enough. Time out of view does not count and
-/// does not start the clock anew; getting up in view does. Sitting and lying in turn is the longer of both clocks.
-fn due(in_view: &[&Seen]) -> Option<f64> {
+/// When one seen so, in order of time and by any camera, has been down or has sat in view for long enough, and since when he was. Time out of view
+/// does not count and does not start the clock anew; getting up in view does. Sitting and lying in turn is the longer of both clocks.
+fn due(in_view: &[&Seen]) -> Option<(f64, f64)> {
     let mut steps: Vec<f64> = in_view.windows(2).map(|pair| pair[1].t_s - pair[0].t_s).filter(|step| *step > 0.0).collect();
     steps.sort_by(f64::total_cmp);
     let step_max_s = steps.get(steps.len() / 2).map_or(STEP_MAX_S, |median| (2.5 * median).max(STEP_MAX_S));
     let (mut down_s, mut low_s) = (0.0, 0.0);
+    let (mut down_from_s, mut low_from_s) = (0.0, 0.0);
     for pair in in_view.windows(2) {
         let step_s = pair[1].t_s - pair[0].t_s;
         let counted_s = if step_s <= step_max_s { step_s } else { 0.0 };
+        if down_s == 0.0 {
+            down_from_s = pair[0].t_s;
+        }
+        if low_s == 0.0 {
+            low_from_s = pair[0].t_s;
+        }
         match (pair[0].need(), pair[1].need()) {
             (Need::Down, Need::Down) => (down_s, low_s) = (down_s + counted_s, low_s + counted_s),
             (Need::None, _) | (_, Need::None) => (down_s, low_s) = (0.0, 0.0),
             _ => (down_s, low_s) = (0.0, low_s + counted_s),
         }
         if down_s >= DOWN_S || low_s >= SITTING_S {
-            return Some(pair[1].t_s);
+            let from_s = if down_s >= DOWN_S { down_from_s } else { low_from_s };
+            return Some((from_s, pair[1].t_s));
         }
     }
     None
@@ -151,13 +169,16 @@ fn ground_nearness(metres: f64) -> Option<f64> {
     (metres <= GROUND_MAX_M).then_some(metres / GROUND_MAX_M)
 }
 
-/// By overlap, or by the distance of the centres in long sides of the true box.
-fn box_nearness(truth: &Truth, seen: &Seen, said: &PixelBox, size: PictureSize) -> Option<f64> {
-    // The truth may be measured on the main stream and the lead on the sub-stream.
-    let scale = truth.cameras.get(&seen.camera).and_then(|camera| camera.size).filter(|size| size[0] > 0.0 && size[1] > 0.0);
+/// A box of the truth in pixels of a picture of `size`: the truth may be measured on the main stream and the lead on the sub-stream.
+pub(super) fn true_box(truth: &Truth, camera: &str, [x, y, w, h]: [f64; 4], size: PictureSize) -> PixelBox {
+    let scale = truth.cameras.get(camera).and_then(|camera| camera.size).filter(|size| size[0] > 0.0 && size[1] > 0.0);
     let (sx, sy) = scale.map_or((1.0, 1.0), |true_size| (f64::from(size.width) / true_size[0], f64::from(size.height) / true_size[1]));
-    let [x, y, w, h] = seen.bbox;
-    let bbox = PixelBox::new((x * sx) as f32, (y * sy) as f32, (w * sx) as f32, (h * sy) as f32);
+    PixelBox::new((x * sx) as f32, (y * sy) as f32, (w * sx) as f32, (h * sy) as f32)
+}
+
+/// By overlap, or by the distance of the centres in long sides of the true box.
+pub(super) fn box_nearness(truth: &Truth, seen: &Seen, said: &PixelBox, size: PictureSize) -> Option<f64> {
+    let bbox = true_box(truth, &seen.camera, seen.bbox, size);
     let iou = f64::from(bbox.iou(said));
     let (p, q) = (bbox.centre(), said.centre());
     let off = f64::from((p.x - q.x).hypot(p.y - q.y)) / f64::from(bbox.w.max(bbox.h)).max(1.0);

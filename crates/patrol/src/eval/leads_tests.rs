@@ -35,7 +35,7 @@ fn truth(people: &[serde_json::Value]) -> Truth {
     let mut people = people.to_vec();
     people.push(person("walker", "walking", [0.0, 0.0, 20.0, 50.0], [-30.0, 5.0], 0..901));
     let written = serde_json::json!({
-        "seed": 1, "people": people, "others": [{"kind": "lamp"}], "made_by": "anyone",
+        "seed": 1, "people": people, "others": [{"kind": "lamp"}, {"kind": "dog", "camera": "c1", "box": DOG, "from_s": 0, "to_s": 200}], "made_by": "anyone",
         "cameras": {"c1": {"position": [121.47, 31.23], "height_m": 6, "tilt_deg": 20, "hfov_deg": 60, "size": [640, 512]}},
     });
     serde_json::from_value(written).unwrap()
@@ -46,6 +46,7 @@ fn check(people: &[serde_json::Value], leads: &[Lead]) -> LeadScore {
 }
 
 const A: [f64; 4] = [100.0, 200.0, 50.0, 20.0];
+const DOG: [f64; 4] = [500.0, 400.0, 40.0, 30.0];
 const B: [f64; 4] = [400.0, 200.0, 50.0, 20.0];
 
 fn none() -> serde_json::Value {
@@ -142,4 +143,60 @@ fn the_start_is_read_in_both_ways() {
     assert_eq!(parse_start("1767636000").unwrap(), expected);
     assert_eq!(parse_start("2026-01-06T02:00:00+08:00").unwrap(), expected);
     assert!(parse_start("yesterday").is_err());
+}
+
+#[test]
+fn it_is_told_how_soon_a_lead_was_made_and_how_long_it_was_kept() {
+    let people = [person("p1", "lying", A, [0.0, 10.0], 40..900), person("p2", "lying", B, [9.0, 10.0], 0..500)];
+    let entry = |at_s: i64, kind: &str| serde_json::json!({"at": (START_S + at_s) * 1_000_000_000, "kind": kind, "text": "", "by": "desk"});
+    let lost = serde_json::json!({"history": [entry(20, "left"), entry(165, "made"), entry(600, "left"), entry(700, "back")]});
+    let gone = serde_json::json!({"history": [entry(510, "left"), entry(520, "unjudged")], "state": "CLOSED"});
+    let score = check(&people, &[lead("L1", A, 40, 890, &lost), lead("L2", B, 0, 499, &gone)]);
+    assert_eq!((score.time_to_lead_s["p1"], score.delay_s["p1"]), (125.0, 5.0));
+    let (p1, p2) = (&score.kept["p1"], &score.kept["p2"]);
+    assert_eq!((p1.lead.as_str(), p1.still_open, p1.still_watched, p1.last_seen_s), ("L1", true, true, 890.0));
+    assert_eq!((p1.left_s, p1.left_early_s), (Some(600.0), Some(299.0)), "he was let go while he lay there until 899");
+    assert_eq!((p2.still_open, p2.still_watched, p2.unjudged_s), (false, false, Some(520.0)));
+    assert_eq!((p2.left_s, p2.left_early_s), (Some(510.0), None), "he had gone at 499");
+}
+
+#[test]
+fn what_a_false_lead_shows_is_named() {
+    let stands = person("p1", "standing", A, [0.0, 10.0], 0..900);
+    let leads = [lead("L1", A, 0, 800, &none()), lead("L2", DOG, 0, 150, &none()), lead("L3", DOG, 500, 800, &none())];
+    let why = check(&[stands], &leads).false_why;
+    let named: Vec<_> = why.iter().map(|(id, why)| (id.as_str(), why.as_str())).collect();
+    assert_eq!(named, [("L1", "person-not-down:standing"), ("L2", "dog"), ("L3", "nothing")], "the dog had gone by 500");
+}
+
+#[test]
+fn it_is_told_why_someone_was_missed() {
+    let truth = truth(&[person("p1", "lying", A, [0.0, 10.0], 0..900)]);
+    let line = |bbox: [f64; 4], to_s: i64, change: &serde_json::Value| -> SightingLine {
+        let mut value = serde_json::json!({"camera": "c1", "track": 1, "from_s": 0, "to_s": to_s, "posture": "lying", "still_s": 0,
+            "longest_still_s": 0, "confidence": 0.8, "looks": to_s, "resolved": true, "bbox": bbox});
+        for (key, to) in change.as_object().unwrap() {
+            value[key] = to.clone();
+        }
+        serde_json::from_value(value).unwrap()
+    };
+    let why = |lines: &[SightingLine]| missed_why(&truth, &["p1".to_owned()], lines)["p1"];
+    assert_eq!(why(&[line(B, 800, &none())]), "never-seen");
+    assert_eq!(why(&[line(A, 100, &none())]), "seen-too-short");
+    assert_eq!(why(&[line(A, 800, &serde_json::json!({"postures": {"lying": 100, "unknown": 700}}))]), "seen-not-down");
+    assert_eq!(why(&[line(A, 800, &serde_json::json!({"resolved": false}))]), "fixture");
+    assert_eq!(why(&[line(A, 100, &none()), line(A, 800, &none())]), "other", "the track that comes nearest to a lead counts");
+    assert!(missed_why(&truth, &[], &[]).is_empty());
+}
+
+#[test]
+fn rates_come_from_the_summary() {
+    let written = serde_json::json!({"pictures": 600, "outcomes": {"examined": 290, "stale": 300, "unusable-dark": 10}, "max_blind_s": 11.0,
+        "max_unexamined_s": 12.5, "inferences": 450, "seconds": 300.0, "watch_cells_max": 3});
+    let camera = serde_json::from_value::<Blind>(written).unwrap().with_rate();
+    assert_eq!((camera.inferences_per_s, camera.outcomes["unusable-dark"], camera.watch_cells_max), (Some(1.5), 10, Some(3)));
+    assert_eq!(
+        serde_json::from_value::<Blind>(serde_json::json!({"seconds": 0.0, "inferences": 1})).unwrap().with_rate().inferences_per_s,
+        None
+    );
 }

@@ -2,6 +2,7 @@
 
 mod detect;
 pub(crate) mod leads;
+mod leads_causes;
 mod leads_match;
 mod track;
 pub(crate) mod truth;

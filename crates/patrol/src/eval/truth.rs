@@ -10,6 +10,24 @@ pub(crate) struct Truth {
     pub(crate) cameras: BTreeMap<String, TruthCamera>,
     #[serde(default)]
     pub(crate) people: Vec<TruthPerson>,
+    /// What is warm or looks like a person and is none; what is written otherwise than [`TruthOther`] is passed over.
+    #[serde(default, deserialize_with = "those_understood")]
+    pub(crate) others: Vec<TruthOther>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct TruthOther {
+    /// `lamp`, `bonnet`, `mannequin`, `dog` …
+    pub(crate) kind: String,
+    pub(crate) camera: String,
+    /// x, y, width, height in pixels.
+    #[serde(rename = "box")]
+    pub(crate) bbox: [f64; 4],
+    /// Absent: always there.
+    #[serde(default)]
+    pub(crate) from_s: Option<f64>,
+    #[serde(default)]
+    pub(crate) to_s: Option<f64>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -48,6 +66,9 @@ impl From<LonLatWritten> for LonLat {
 pub(crate) struct TruthPerson {
     #[serde(deserialize_with = "text_or_number")]
     pub(crate) id: String,
+    /// Until when he was down; absent: as long as he is seen so.
+    #[serde(default)]
+    pub(crate) down_to_s: Option<f64>,
     #[serde(default)]
     pub(crate) seen: Vec<Seen>,
 }
@@ -104,6 +125,11 @@ fn part_or_flag<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
         Written::Flag(flag) => f64::from(u8::from(flag)),
         Written::Part(part) => part,
     })
+}
+
+fn those_understood<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<TruthOther>, D::Error> {
+    let written = Vec::<serde_json::Value>::deserialize(from)?;
+    Ok(written.into_iter().filter_map(|other| serde_json::from_value(other).ok()).collect())
 }
 
 fn text_or_number<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "helpers of tests")]
 
+mod faults;
 mod foreign_server;
 mod house;
 mod http;

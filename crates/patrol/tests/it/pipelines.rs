@@ -107,12 +107,30 @@ app_key = "k"
 secret = { env = "PATROL_CITY_SECRET" }
 "#;
 
+const TRUTH: &str = r#"{"cameras": {"one": {}, "two": {}}, "people": [{"id": "p1"}]}"#;
+
+/// As `sim` writes it.
+const FAULTS: &str = r#"
+[faults]
+truth = "truth.json"
+seed = 1
+miss = 0.35
+outages = [[60.0, 80.0]]
+blind = [{ person = "p1", from_s = 200.0, to_s = 2000.0 }]
+"#;
+
+/// `GOOD` with a detector that reads the truth.
+fn scripted() -> String {
+    GOOD.replace("kind = \"hot-spot\"", "kind = \"scripted\"\ntruth = \"truth.json\"\ncamera = \"one\"")
+}
+
 /// What `check` says of a pipeline, and its exit code.
 fn verdict(text: &str) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(folder.path().join("pictures")).expect("a folder");
     std::fs::write(folder.path().join("pipeline.toml"), text).expect("written");
     std::fs::write(folder.path().join("mapping.toml"), "crs = \"both\"\n[class]\nbig = \"05\"\nsmall = \"99\"\n").expect("written");
+    std::fs::write(folder.path().join("truth.json"), TRUTH).expect("written");
     let output = check(folder.path());
     (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -350,4 +368,39 @@ fn a_folder_without_a_pipeline_is_said_so() {
     let output = check(folder.path());
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.code() == Some(2) && told.contains("a folder without pipeline.toml"), "{told}");
+}
+
+#[test]
+fn faults_and_scripted_detectors_are_checked() {
+    for text in [format!("{GOOD}{FAULTS}"), scripted(), format!("{}{FAULTS}", scripted())] {
+        assert_eq!(verdict(&text), (Some(0), "ok\n".to_owned()), "{text}");
+    }
+    let faults = |from: &str, to: &str| format!("{GOOD}{}", FAULTS.replace(from, to));
+    one_error(&faults("truth.json", "nope.json"), &["faults.truth", "nope.json", "`patrol sim scene`"]);
+    one_error(&faults("0.35", "nan"), &["faults.miss", "0 to 0.95"]);
+    one_error(&faults("80.0", "50.0"), &["faults.outages[0]: found 60 to 50 s"]);
+    one_error(&faults("\"p1\"", "\"p2\""), &["faults.blind[0].person: found \"p2\"; wanted the id of a person of the truth: p1"]);
+    one_error(&faults("200.0", "-1.0"), &["faults.blind[0]: found -1"]);
+    one_error(&faults("seed", "sede"), &["faults.sede", "did you mean `seed`?"]);
+    one_error(&scripted().replace("truth.json", "nope.json"), &["detector[0].truth", "nope.json"]);
+    one_error(&scripted().replace("truth = \"truth.json\"\n", ""), &["detector[0].truth: found nothing"]);
+    one_error(&scripted().replace("camera = \"one\"", "camera = \"three\""), &["detector[0].camera", "a camera of the truth: one, two"]);
+    one_error(&scripted().replace("camera = \"one\"", "camera = \"two\""), &["camera[0].detectors", "a scripted detector for \"two\""]);
+    one_error(&scripted().replace("truth =", "min_score = 0.5\ntruth ="), &["detector[0].min_score", "`scripted` reads a truth"]);
+    one_error(&GOOD.replace("kind =", "camera = \"one\"\nkind ="), &["detector[0].camera", "the kind `scripted`"]);
+}
+
+#[test]
+fn a_patrol_of_the_world_refuses_what_stands_for_a_scene() {
+    for (text, words) in [(format!("{GOOD}{FAULTS}"), "error: faults: found"), (scripted(), "error: detector[0].kind: found \"scripted\"")]
+    {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("pipeline.toml"), text).expect("written");
+        std::fs::write(folder.path().join("truth.json"), TRUTH).expect("written");
+        let output = Command::new(env!("CARGO_BIN_EXE_patrol")).arg("run").arg(folder.path()).current_dir(folder.path()).output();
+        let output = output.expect("patrol runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && told.contains(words) && told.contains("only in scenes for `replay`"), "{told}");
+        assert!(!folder.path().join("patrol-data").is_dir(), "nothing is begun");
+    }
 }

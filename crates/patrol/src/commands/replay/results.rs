@@ -15,6 +15,8 @@ pub(super) struct Results {
     start: WallTime,
     tracks: BTreeMap<CameraId, String>,
     sightings: BTreeMap<(CameraId, TrackId), SightingLine>,
+    /// Media time of each camera's first and last look, seconds.
+    looked_s: BTreeMap<CameraId, (f64, f64)>,
     written: BTreeSet<String>,
     failed: Option<std::io::Error>,
     events_path: Option<PathBuf>,
@@ -31,6 +33,8 @@ struct SightingLine {
     to_s: f64,
     /// Posture at the last look, and the seconds it had been still then.
     posture: Posture,
+    /// Looks by the posture it was in then.
+    postures: BTreeMap<Posture, u32>,
     still_s: f64,
     /// Longest time it was still.
     longest_still_s: f64,
@@ -54,6 +58,7 @@ impl Results {
             start,
             tracks: BTreeMap::new(),
             sightings: BTreeMap::new(),
+            looked_s: BTreeMap::new(),
             written: BTreeSet::new(),
             failed: None,
             events_path,
@@ -83,12 +88,17 @@ impl Results {
             let id = camera.watch.camera.id.clone();
             write(&self.out.join("tracks").join(format!("{id}.txt")), self.tracks.get(&id).cloned().unwrap_or_default())?;
             let outcomes: BTreeMap<&str, u64> = camera.account.tally.iter().map(|(outcome, count)| (outcome.name(), count)).collect();
+            let cells = camera.watch.cells();
             let mut about = serde_json::json!({
                 "pictures": camera.account.tally.total(),
                 "outcomes": outcomes,
                 "max_blind_s": camera.account.blind.max_blind().as_secs_f64(),
                 "max_unexamined_s": camera.account.blind.max_unexamined().as_secs_f64(),
                 "inferences": camera.watch.inferences,
+                "seconds": self.looked_s.get(&id).map_or(0.0, |(first_s, last_s)| last_s - first_s),
+                "watch_cells": cells.open,
+                "watch_cells_max": cells.most,
+                "watch_cells_dropped": cells.dropped,
             });
             if let Some(why) = camera.broke_off() {
                 eprintln!("error: camera {id}: the feed broke off: {why}");
@@ -101,16 +111,11 @@ impl Results {
         write(&self.out.join("summary.json"), serde_json::to_string_pretty(&summary)? + "\n")?;
         Ok(all_well)
     }
-}
 
-impl ReplaySummary for Results {
-    fn looked(&mut self, watch: &CameraWatch, picture: &Picture, outcome: Outcome) {
-        // A scene change is a look that was taken: what was detected in it stands.
-        if !matches!(outcome, Outcome::Examined | Outcome::Unusable(UnusableKind::SceneChange)) {
-            return;
-        }
-        let lines = self.tracks.entry(watch.camera.id.clone()).or_default();
-        for track in watch.tracks.iter().filter(|track| track.stage == TrackStage::Confirmed) {
+    /// Writes down the confirmed tracks that were found in one look.
+    fn note(&mut self, camera: &CameraId, picture: &Picture, tracks: &[Track], posture_of: impl Fn(TrackId) -> Posture) {
+        let lines = self.tracks.entry(camera.clone()).or_default();
+        for track in tracks.iter().filter(|track| track.stage == TrackStage::Confirmed && track.last_seen == picture.media_time) {
             let bbox = &track.bbox;
             let _ok = writeln!(
                 lines,
@@ -124,17 +129,28 @@ impl ReplaySummary for Results {
                 track.score
             )
             .is_ok();
-            let line = sighting_line(watch, track);
-            self.sightings
-                .entry((watch.camera.id.clone(), track.id))
-                .and_modify(|known| {
-                    let longest = known.longest_still_s.max(line.still_s);
-                    *known = SightingLine { longest_still_s: longest, ..line.clone() };
-                })
-                .or_insert(line);
+            let mut line = sighting_line(camera, track, posture_of(track.id));
+            let key = (camera.clone(), track.id);
+            if let Some(before) = self.sightings.remove(&key) {
+                line.longest_still_s = line.longest_still_s.max(before.longest_still_s);
+                line.postures = before.postures;
+            }
+            *line.postures.entry(line.posture).or_default() += 1;
+            self.sightings.insert(key, line);
         }
     }
+}
 
+impl ReplaySummary for Results {
+    fn looked(&mut self, watch: &CameraWatch, picture: &Picture, outcome: Outcome) {
+        let at_s = picture.media_time.as_secs_f64();
+        self.looked_s.entry(watch.camera.id.clone()).or_insert((at_s, at_s)).1 = at_s;
+        // A scene change is a look that was taken: what was detected in it stands.
+        if !matches!(outcome, Outcome::Examined | Outcome::Unusable(UnusableKind::SceneChange)) {
+            return;
+        }
+        self.note(&watch.camera.id, picture, watch.tracks(), |track| watch.posture(track));
+    }
     fn considered(&mut self, _now: WallTime, output: &DeskOutput) {
         for (line, answer) in &output.answers {
             if let Err(refusal) = answer {
@@ -155,15 +171,16 @@ impl ReplaySummary for Results {
     }
 }
 
-fn sighting_line(watch: &CameraWatch, track: &Track) -> SightingLine {
+fn sighting_line(camera: &CameraId, track: &Track, posture: Posture) -> SightingLine {
     let still_s = track.still_since.map_or(0.0, |since| track.last_seen.seconds_since(since));
     let bbox = &track.bbox;
     SightingLine {
-        camera: watch.camera.id.clone(),
+        camera: camera.clone(),
         track: track.id.0,
         from_s: track.first_seen.as_secs_f64(),
         to_s: track.last_seen.as_secs_f64(),
-        posture: watch.posture(track.id),
+        posture,
+        postures: BTreeMap::new(),
         still_s,
         longest_still_s: still_s,
         confidence: track.score_mean,
@@ -247,15 +264,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_detected_while_the_scene_changed_is_written_too() {
+    fn what_was_found_in_a_look_is_written_and_nothing_in_the_dark() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut results = Results::begin(folder.path(), WallTime(0), None).expect("folders");
         let size = PictureSize::new(8, 8);
         let captured = WallEstimate { at: WallTime(0), error_ms: 0 };
         let pixels = Arc::new(vec![vec![0; 64]]);
         let picture = Picture::new(size, PixelFormat::Gray8, &[8], pixels, 4, MediaTime::default(), captured).expect("a picture");
-        let mut watch = CameraWatch::new(camera(), vec![], 1);
-        watch.tracks.push(Track {
+        let track = Track {
             id: TrackId(7),
             stage: TrackStage::Confirmed,
             bbox: PixelBox::new(1.0, 2.0, 3.0, 4.0),
@@ -271,11 +287,13 @@ mod tests {
             still_since: None,
             speed_px_s: 0.0,
             entered_at: PixelPoint { x: 0.0, y: 0.0 },
-        });
-        results.looked(&watch, &picture, Outcome::Unusable(UnusableKind::SceneChange));
+        };
+        results.note(&CameraId::new("c1"), &picture, &[track], |_| Posture::Unknown);
         assert_eq!(results.tracks[&CameraId::new("c1")], "5,7,1.00,2.00,3.00,4.00,0.5000,-1,-1,-1\n");
         assert_eq!(results.sightings.len(), 1);
-        results.looked(&watch, &picture, Outcome::Unusable(UnusableKind::Dark));
+        results.looked(&CameraWatch::new(camera(), vec![], 1), &picture, Outcome::Unusable(UnusableKind::Dark));
+        let sighting = results.sightings.values().next().expect("the track");
+        assert_eq!(sighting.postures, BTreeMap::from([(Posture::Unknown, 1)]), "one look was confirmed");
         assert_eq!(results.tracks[&CameraId::new("c1")].lines().count(), 1, "in the dark nothing was looked for");
     }
 }

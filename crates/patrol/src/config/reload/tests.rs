@@ -157,3 +157,12 @@ fn the_last_camera_does_not_go_by_mistake() {
     site.write("pipeline.toml", PIPELINE.split("[[camera]]").next().expect("a head"));
     assert!(site.rows(&[]).try_reload().is_err(), "an empty register");
 }
+
+#[test]
+fn what_stands_for_a_scene_changes_nothing() {
+    let site = Site::new();
+    for more in ["[faults]\ntruth = \"truth.json\"\n", "[[detector]]\nname = \"s\"\nkind = \"scripted\"\n"] {
+        let problems = site.write("pipeline.toml", &format!("{PIPELINE}{more}")).try_reload().expect_err(more).to_string();
+        assert!(problems.contains("only in scenes for `replay`"), "{problems}");
+    }
+}

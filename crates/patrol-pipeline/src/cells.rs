@@ -1,0 +1,315 @@
+//! Watch cells: the places where somebody was last found, watched until they are *seen* empty (design §4).
+//!
+//! A cell stands where somebody rests who was told of. While detectors find him it keeps how his place looks. When they do not, the picture
+//! of the place says what became of him: the same as then, he is there; as it was without him, and nobody is found in three looks over a
+//! minute, he has left; anything else cannot be judged, and after ten minutes a person must look. Finding nothing proves nothing.
+
+use patrol_core::{MediaTime, Picture, PictureTransform, PixelBox, Track, TrackId, TrackStage};
+use patrol_vision::change::{PlacePatch, PlaceVerdict, read_place};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Cells of one camera (design §4).
+pub(crate) const CELLS_MAX: usize = 64;
+/// A place is empty when it was seen so in so many examined looks over this time (design §4).
+const EMPTY_LOOKS: u32 = 3;
+const EMPTY_FOR: Duration = Duration::from_mins(1);
+/// A place that could not be judged for so long goes to a person (design §4).
+const UNJUDGED_AFTER: Duration = Duration::from_mins(10);
+/// Detectors that found him within this before his place changed would find him if he were there. Later, and until they have found somebody
+/// else on this camera, nobody knows whether they can: that they find nothing then says nothing.
+const TRUSTED_WITHIN: Duration = Duration::from_secs(30);
+/// Who is found so far from his place, in parts of his longer side, has left it, or is somebody else.
+const LEFT_PART: f32 = 0.7;
+/// Found at his place in so many looks running while the place looks otherwise: this is how it looks now.
+const NEW_LOOKS: u32 = 3;
+/// A box that overlaps the place by less is him at another place, or in another posture.
+const SAME_BOX_IOU: f32 = 0.7;
+/// After so many looks in which he was not found, whoever is found at his place and walks off may be a passer-by.
+const HIDDEN_LOOKS: u32 = 3;
+/// So many looks vote on a posture (`patrol-leads`); so many in vain are enough.
+const UNDERSTOOD_LOOKS: u32 = 9;
+const UNDERSTOOD_MISSES: u32 = 30;
+/// His place is examined enlarged at most so often.
+const CLOSER_EVERY: Duration = Duration::from_secs(10);
+/// And so many places in one look.
+pub(crate) const CLOSER_MAX: usize = 4;
+
+/// What is known of the one who was last found here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CellState {
+    /// A detector found him in the last examined look.
+    Found,
+    /// None did, and the place looks as it did when he was found.
+    Held,
+    /// The place looks as it does without him.
+    Empty,
+    /// Something stands before it, lies over it, or the picture is too poor.
+    Unclear,
+}
+
+/// One place under watch. Boxes are in pixels of the present picture.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct WatchCell {
+    pub(crate) track: TrackId,
+    /// Where he was last found, and how it looked then.
+    pub(crate) place: PixelBox,
+    pub(crate) state: CellState,
+    confirmed: PlacePatch,
+    /// How it looked before he came; `None` if nobody knows.
+    before: Option<PlacePatch>,
+    /// His track when he was last found at rest here.
+    at_rest: Track,
+    is_down: bool,
+    /// When he was last found, and when the place was last judged either way.
+    found_at: MediaTime,
+    judged_at: MediaTime,
+    /// Looks in which he was found here; running, in which he was found and the place looked otherwise; in which he was not found.
+    found: u32,
+    otherwise: u32,
+    missed: u32,
+    emptied: Option<Emptied>,
+    unjudged_told: bool,
+    closer_at: Option<MediaTime>,
+}
+
+/// The place was seen as it is without him.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Emptied {
+    since: MediaTime,
+    looks: u32,
+    /// Detectors are known to work.
+    trusted: bool,
+}
+
+/// What a look at a cell tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CellNews {
+    None,
+    /// He goes elsewhere, in sight: his place needs no watch.
+    Gone,
+    /// Whoever his track follows is somebody else; he is still here.
+    Stolen,
+    SeenEmpty,
+    Unjudged,
+}
+
+/// The cells of one view of a camera.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct WatchCells {
+    pub(crate) cells: Vec<WatchCell>,
+    /// Most at once, and those that the bound left without a watch.
+    pub(crate) most: usize,
+    pub(crate) dropped: u64,
+}
+
+impl WatchCells {
+    pub(crate) fn has(&self, track: TrackId) -> bool {
+        self.cells.iter().any(|cell| cell.track == track)
+    }
+
+    pub(crate) fn is_understood(&self, track: TrackId) -> bool {
+        self.cells.iter().any(|cell| cell.track == track && cell.is_understood())
+    }
+
+    pub(crate) fn state_of(&self, track: TrackId) -> Option<CellState> {
+        self.cells.iter().find(|cell| cell.track == track).map(|cell| cell.state)
+    }
+
+    /// Whether any place must be judged soon: the picture's being unchanged is no answer there.
+    pub(crate) fn any_open(&self) -> bool {
+        self.cells.iter().any(|cell| matches!(cell.state, CellState::Empty | CellState::Unclear))
+    }
+
+    /// Puts the place of a resting track under watch. Over the bound, who is down stays before who is not, and the longest still before others.
+    pub(crate) fn open(&mut self, track: &Track, is_down: bool, picture: &Picture, before: Option<PlacePatch>) {
+        if let Some(cell) = self.cells.iter_mut().find(|cell| cell.track == track.id) {
+            cell.is_down = is_down;
+            return;
+        }
+        let Some(confirmed) = PlacePatch::take(picture, &track.bbox) else { return };
+        let now = picture.media_time;
+        self.cells.push(WatchCell {
+            track: track.id,
+            place: track.bbox,
+            state: CellState::Found,
+            confirmed,
+            before,
+            at_rest: track.clone(),
+            is_down,
+            found_at: now,
+            judged_at: now,
+            found: 1,
+            otherwise: 0,
+            missed: 0,
+            emptied: None,
+            unjudged_told: false,
+            closer_at: None,
+        });
+        if self.cells.len() > CELLS_MAX {
+            let urgency = |cell: &WatchCell| (cell.is_down, std::cmp::Reverse(cell.at_rest.still_since.unwrap_or(now)));
+            if let Some(least) = (0..self.cells.len()).min_by_key(|index| urgency(&self.cells[*index])) {
+                self.cells.remove(least);
+                self.dropped += 1;
+            }
+        }
+        self.most = self.most.max(self.cells.len());
+    }
+
+    /// The camera moved; a place that it has left is watched no more.
+    pub(crate) fn carry(&mut self, now_from_before: &PictureTransform) {
+        self.cells.retain_mut(|cell| {
+            let place = now_from_before.bbox(&cell.place);
+            cell.place = place.unwrap_or(cell.place);
+            place.is_some()
+        });
+    }
+
+    /// Places to be examined enlarged before a look is judged: where somebody is missing among `found`, the longest ago first.
+    pub(crate) fn closer(&mut self, now: MediaTime, found: impl Fn(&PixelBox) -> bool) -> Vec<PixelBox> {
+        let mut missing: Vec<&mut WatchCell> = self
+            .cells
+            .iter_mut()
+            .filter(|cell| cell.closer_at.is_none_or(|at| now.since(at) >= CLOSER_EVERY) && !found(&cell.place))
+            .collect();
+        missing.sort_by_key(|cell| (cell.closer_at, cell.track));
+        missing.truncate(CLOSER_MAX);
+        missing.into_iter().map(|cell| (cell.closer_at = Some(now), cell.place).1).collect()
+    }
+}
+
+impl WatchCell {
+    /// What the picture shows of the place, against how it looked when he was last found.
+    pub(crate) fn read(&self, picture: &Picture) -> (PlaceVerdict, Option<PlacePatch>) {
+        let Some(now) = PlacePatch::take(picture, &self.place) else { return (PlaceVerdict::Unclear, None) };
+        let reading = read_place(&self.confirmed, self.before.as_ref(), &now);
+        tracing::trace!(track = self.track.0, at_s = picture.media_time.as_secs_f64(), before = self.before.is_some(), ?reading, "place read");
+        (reading.verdict, Some(now))
+    }
+
+    /// Whether looks at him, as he lies or sits here, have told what they can: as many as vote on his posture, or he cannot be found.
+    pub(crate) fn is_understood(&self) -> bool {
+        self.found >= UNDERSTOOD_LOOKS || self.missed >= UNDERSTOOD_MISSES
+    }
+
+    pub(crate) fn at_rest(&self) -> &Track {
+        &self.at_rest
+    }
+
+    /// Judges the place in an examined look after tracking. `track`: his, if it still lives. `others`: a detector found somebody else.
+    /// `before`: how any place looked before people came, where that is known.
+    pub(crate) fn judge(
+        &mut self,
+        picture: &Picture,
+        track: &Track,
+        others: bool,
+        before: impl Fn(&PixelBox) -> Option<PlacePatch>,
+    ) -> CellNews {
+        let now = picture.media_time;
+        let (verdict, patch) = self.read(picture);
+        let is_found = track.stage == TrackStage::Confirmed && track.last_seen == now;
+        if is_found && self.is_away(track) {
+            let is_another = verdict == PlaceVerdict::Unchanged || (self.missed >= HIDDEN_LOOKS && verdict != PlaceVerdict::Gone);
+            if is_another {
+                self.settle(now, if verdict == PlaceVerdict::Unchanged { CellState::Held } else { CellState::Unclear });
+                self.missed += 1;
+                return CellNews::Stolen;
+            }
+            return CellNews::Gone;
+        }
+        if is_found {
+            self.find(track, verdict, patch, picture, before);
+            return CellNews::None;
+        }
+        self.missed += 1;
+        match verdict {
+            PlaceVerdict::Unchanged => {
+                self.emptied = None;
+                self.settle(now, CellState::Held);
+            }
+            PlaceVerdict::Gone => {
+                let trusted = now.since(self.found_at) <= TRUSTED_WITHIN;
+                let emptied = self.emptied.get_or_insert(Emptied { since: now, looks: 0, trusted });
+                emptied.looks += 1;
+                emptied.trusted |= others;
+                let is_empty = emptied.trusted && emptied.looks >= EMPTY_LOOKS && now.since(emptied.since) >= EMPTY_FOR;
+                self.state = CellState::Empty;
+                if is_empty {
+                    return CellNews::SeenEmpty;
+                }
+            }
+            PlaceVerdict::Unclear => self.state = CellState::Unclear,
+        }
+        self.wait(now)
+    }
+
+    /// Time passes without a judgement.
+    pub(crate) fn wait(&mut self, now: MediaTime) -> CellNews {
+        let is_due = !self.unjudged_told && now.since(self.judged_at) >= UNJUDGED_AFTER;
+        self.unjudged_told |= is_due;
+        if is_due { CellNews::Unjudged } else { CellNews::None }
+    }
+
+    /// The whole picture is as it was at the last examined look: so is this place.
+    pub(crate) fn unchanged(&mut self, now: MediaTime) {
+        if matches!(self.state, CellState::Found | CellState::Held) {
+            self.judged_at = now;
+        }
+    }
+
+    fn settle(&mut self, now: MediaTime, state: CellState) {
+        self.state = state;
+        if matches!(state, CellState::Found | CellState::Held) {
+            (self.judged_at, self.unjudged_told) = (now, false);
+        }
+    }
+
+    fn is_away(&self, track: &Track) -> bool {
+        let (p, q) = (self.place.centre(), track.bbox.centre());
+        (p.x - q.x).hypot(p.y - q.y) > LEFT_PART * self.place.w.max(self.place.h)
+    }
+
+    fn find(
+        &mut self,
+        track: &Track,
+        verdict: PlaceVerdict,
+        patch: Option<PlacePatch>,
+        picture: &Picture,
+        before: impl Fn(&PixelBox) -> Option<PlacePatch>,
+    ) {
+        let now = picture.media_time;
+        self.settle(now, CellState::Found);
+        (self.found_at, self.missed, self.emptied) = (now, 0, None);
+        self.found = self.found.saturating_add(1);
+        let same_box = self.place.iou(&track.bbox) >= SAME_BOX_IOU;
+        // What is learnt here is what he is known by later: a passer-by before him is not to be learnt with him.
+        if verdict == PlaceVerdict::Unchanged && same_box {
+            self.otherwise = 0;
+            self.confirmed = patch.unwrap_or_else(|| self.confirmed.clone());
+            self.at_rest = track.clone();
+            return;
+        }
+        self.otherwise += 1;
+        if self.otherwise >= NEW_LOOKS
+            && let Some(patch) = PlacePatch::take(picture, &track.bbox)
+        {
+            if !same_box {
+                self.before = self.before.take().and_then(|_| before(&track.bbox));
+            }
+            (self.place, self.confirmed, self.otherwise, self.found) = (track.bbox, patch, 0, 0);
+            self.at_rest = track.clone();
+        }
+    }
+
+    /// Media time begins anew: the same moment is `later_ns` later in it.
+    pub(crate) fn shift(&mut self, later_ns: i64) {
+        let shift = |at: &mut MediaTime| at.0 = at.0.saturating_add(later_ns);
+        let track = &mut self.at_rest;
+        [&mut self.found_at, &mut self.judged_at, &mut track.first_seen, &mut track.last_seen].into_iter().for_each(shift);
+        [track.still_since.as_mut(), self.closer_at.as_mut(), self.emptied.as_mut().map(|emptied| &mut emptied.since)]
+            .into_iter()
+            .flatten()
+            .for_each(shift);
+    }
+}

@@ -1,0 +1,114 @@
+//! Evidence: the pictures and the clip that go with a sighting, taken from the very picture of the decision.
+
+use crate::eyes::Eyes;
+use crate::stage::TrackMemory;
+use crate::watch::CameraWatch;
+use patrol_core::sighting::{Clip, EvidenceRef, Jpeg};
+use patrol_core::{Evidence, Picture, Posture, Sighting, Tier, WallTime};
+use patrol_vision::{VisionError, jpeg};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Small pictures from before somebody came are his for this long: how he came to be there, not who was there before him.
+const PREVIEW_BEFORE: Duration = Duration::from_secs(30);
+/// While a decision stands, new evidence is taken this often.
+const EVIDENCE_EVERY: Duration = Duration::from_mins(1);
+/// At most this many small pictures go before a decision (design §6), no closer than this.
+const PREVIEW_MAX: usize = 20;
+const PREVIEW_EVERY: Duration = Duration::from_secs(1);
+const PREVIEW_WIDTH_PX: u32 = 320;
+/// Evidence is looked at on a screen: wider pictures are scaled down to this.
+const WHOLE_WIDTH_PX: u32 = 1280;
+const EVIDENCE_QUALITY: u8 = 85;
+const PREVIEW_QUALITY: u8 = 70;
+/// A clip shows as much before the decision: all that a camera's ring of packets holds (design §6).
+const CLIP_BEFORE: Duration = Duration::from_secs(20);
+/// The desk may make its lead some minutes after the first evidence, when the camera was blind in between: so often a minute's evidence has a clip.
+const CLIPS_MAX: u32 = 4;
+/// The crop shows the person and as much around him.
+const CROP_MARGIN: f32 = 1.0;
+
+impl CameraWatch {
+    /// Evidence is taken when a decision first may fall, when what it shows has changed, and every minute after.
+    pub(crate) fn wants_evidence(&self, sighting: &Sighting, tier: Tier) -> bool {
+        match self.stage.memories.get(&sighting.track).and_then(|memory| memory.evidence) {
+            None => true,
+            Some((at, posture, was)) => sighting.media_time.since(at) >= EVIDENCE_EVERY || posture != sighting.posture || tier < was,
+        }
+    }
+
+    pub(crate) fn take_evidence(&self, sighting: &Sighting, picture: &Picture, eyes: &Eyes) -> Result<Arc<Evidence>, VisionError> {
+        let bbox = sighting.place.bbox.clipped(picture.size());
+        let whole = hashed(jpeg::whole(picture, Some(&bbox), WHOLE_WIDTH_PX, EVIDENCE_QUALITY)?);
+        let crop = hashed(jpeg::crop(picture, &bbox, CROP_MARGIN, EVIDENCE_QUALITY)?);
+        let since = sighting.media_time - sighting.captured.at.since(sighting.first_seen) - PREVIEW_BEFORE;
+        let preview: Vec<Jpeg> = self.previews.iter().filter(|(at, _)| *at >= since).map(|(_, jpeg)| jpeg.clone()).collect();
+        let clip = self.cut_clip(sighting, picture.captured.at);
+        let (model, model_sha256) = eyes.describe(&self.detectors);
+        let about = EvidenceRef {
+            camera: self.camera.id.clone(),
+            media_time: sighting.media_time,
+            captured: sighting.captured,
+            bbox,
+            size: picture.size(),
+            posture: sighting.posture,
+            model,
+            model_sha256,
+            whole_sha256: whole.sha256.clone(),
+            crop_sha256: crop.sha256.clone(),
+            clip_sha256: clip.as_ref().map(|clip| clip.sha256.clone()),
+            preview_sha256: preview.iter().map(|jpeg| jpeg.sha256.clone()).collect(),
+        };
+        Ok(Arc::new(Evidence { about, whole, crop, preview, clip }))
+    }
+
+    /// The seconds before a decision as the camera sent them: not with all evidence, because a clip weighs megabytes.
+    fn cut_clip(&self, sighting: &Sighting, until: WallTime) -> Option<Clip> {
+        let memory = self.stage.memories.get(&sighting.track);
+        let changed = |memory: &TrackMemory| memory.evidence.is_none_or(|(_, posture, _)| posture != sighting.posture);
+        let wanted = memory.is_none_or(|memory| changed(memory) || memory.clips < CLIPS_MAX);
+        let link = self.link.as_ref().filter(|_| wanted)?;
+        match link.cut(until - CLIP_BEFORE, until) {
+            Ok(bytes) => bytes.map(|bytes| Clip { sha256: hex::encode(Sha256::digest(&bytes)), bytes: Arc::from(bytes) }),
+            Err(why) => {
+                // The pictures are there; only the film is missing.
+                tracing::warn!(camera = %self.camera.id, why, "no clip could be cut");
+                None
+            }
+        }
+    }
+
+    /// Notes what has been told of a track; `true` when its posture or tier is other than last time.
+    pub(crate) fn remember(&mut self, sighting: &Sighting, tier: Tier) -> bool {
+        let Some(memory) = self.stage.memories.get_mut(&sighting.track) else { return true };
+        let changed = memory.told_posture != Some(sighting.posture) || memory.told_tier != Some(tier);
+        memory.told_posture = Some(sighting.posture);
+        memory.told_tier = Some(tier);
+        if let Some(evidence) = &sighting.evidence {
+            let same = memory.evidence.is_some_and(|(_, posture, _)| posture == sighting.posture);
+            memory.clips = u32::from(evidence.clip.is_some()) + if same { memory.clips } else { 0 };
+            memory.evidence = Some((sighting.media_time, sighting.posture, tier));
+        }
+        changed
+    }
+
+    /// Keeps a small picture while anyone is here who does not simply walk by.
+    pub(crate) fn keep_preview<'a>(&mut self, picture: &Picture, mut told: impl Iterator<Item = &'a Sighting>) {
+        let someone = told.any(|sighting| sighting.posture != Posture::Walking);
+        let recent = self.previews.back().is_some_and(|(at, _)| picture.media_time.since(*at) < PREVIEW_EVERY);
+        if !someone || recent {
+            return;
+        }
+        if let Ok(bytes) = jpeg::whole(picture, None, PREVIEW_WIDTH_PX, PREVIEW_QUALITY) {
+            if self.previews.len() == PREVIEW_MAX {
+                self.previews.pop_front();
+            }
+            self.previews.push_back((picture.media_time, hashed(bytes)));
+        }
+    }
+}
+
+fn hashed(bytes: Vec<u8>) -> Jpeg {
+    Jpeg { sha256: hex::encode(Sha256::digest(&bytes)), bytes: Arc::from(bytes) }
+}

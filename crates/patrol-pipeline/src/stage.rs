@@ -1,0 +1,384 @@
+//! What is remembered of one view of a camera: who is where, since when, how tall people are there, and which places are watched.
+
+use crate::cells::{CellNews, CellState, WatchCell, WatchCells};
+use crate::eyes::Eyes;
+use crate::upright::UprightHeights;
+use patrol_core::desk::AbsenceKind;
+use patrol_core::{CameraView, Detection, MediaTime, Picture, PictureTransform, PixelBox, Posture, Tier, Track, TrackId, TrackStage};
+use patrol_leads::posture::{self, PostureFilter, PostureInput};
+use patrol_track::{Tracker, TrackerConfig};
+use patrol_vision::change::{ChangeGuard, PlaceVerdict, Scenery};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// One who moved and is no longer seen is remembered this long at the place where he vanished.
+const WALKER_KEPT: Duration = Duration::from_mins(1);
+/// Looks without a doubt that it is none before a warm thing's place is known, its overlap with what is seen there later, and most
+/// places known.
+const FIXTURE_LOOKS: i32 = 30;
+const FIXTURE_IOU: f32 = 0.4;
+const FIXTURES_MAX: usize = 64;
+/// On average less likely than this to be a person, says `hot-spot`: in thirty rendered streets things that are none have up to 0.30, people
+/// who are down 0.64 and more.
+const DOUBTFUL: f32 = 0.4;
+/// Seen in fewer of its looks than this, it is credited with nothing (`integration.md` §6.5: motionless in at least 40 % of samples).
+const SEEN_PART_MIN: f32 = 0.4;
+/// The scenery without people is known after so long: who lies there from the beginning is a part of it.
+const SCENERY_KNOWN_AFTER: Duration = Duration::from_mins(1);
+/// Whoever is found anew at a place where somebody is missing, overlapping it so much, is he.
+const SUCCEEDS_IOU: f32 = 0.25;
+/// The same where the place has changed too: somebody else may have sat down beside him.
+const SUCCEEDS_CHANGED_IOU: f32 = 0.5;
+
+pub(crate) struct Stage {
+    /// Number of this view; 0 of a camera that does not turn.
+    pub(crate) preset: u32,
+    pub(crate) tracker: Tracker,
+    /// All live tracks after the last look.
+    pub(crate) tracks: Vec<Track>,
+    pub(crate) upright: UprightHeights,
+    pub(crate) memories: BTreeMap<TrackId, TrackMemory>,
+    pub(crate) cells: WatchCells,
+    pub(crate) change: ChangeGuard,
+    scenery: Scenery,
+    /// When the scenery began to be learnt.
+    scenery_since: Option<MediaTime>,
+    /// Where those who moved were last seen, and when; as many as tracks of the last minute.
+    walkers: BTreeMap<TrackId, (MediaTime, PixelBox)>,
+    /// Where lamps and bonnets are known to be; the oldest goes first.
+    fixture_places: Vec<PixelBox>,
+    /// What cells said in this look, to be told.
+    partings: Vec<(TrackId, AbsenceKind)>,
+}
+
+/// What is remembered of one track beyond the tracker.
+#[derive(Clone, Default)]
+pub(crate) struct TrackMemory {
+    pub(crate) filter: PostureFilter,
+    pub(crate) posture: Option<Posture>,
+    pub(crate) told_posture: Option<Posture>,
+    pub(crate) told_tier: Option<Tier>,
+    pub(crate) evidence: Option<(MediaTime, Posture, Tier)>,
+    /// Clips cut in this posture.
+    pub(crate) clips: u32,
+    /// It has been a body's length away from where it was first seen.
+    pub(crate) moved: bool,
+    /// Looks in which a detector took it for a person, less those in which only a person could tell.
+    pub(crate) resolved_votes: i32,
+}
+
+impl Stage {
+    /// `first_track_id` must be above every id given before for this camera.
+    pub(crate) fn new(preset: u32, first_track_id: u64) -> Self {
+        Self {
+            preset,
+            tracker: Tracker::new(TrackerConfig::default(), first_track_id),
+            tracks: Vec::new(),
+            upright: UprightHeights::default(),
+            memories: BTreeMap::new(),
+            cells: WatchCells::default(),
+            change: ChangeGuard::new(),
+            scenery: Scenery::default(),
+            scenery_since: None,
+            walkers: BTreeMap::new(),
+            fixture_places: Vec::new(),
+            partings: Vec::new(),
+        }
+    }
+
+    /// A copy to be kept while the camera looks elsewhere.
+    pub(crate) fn parked(&self) -> Self {
+        Self {
+            preset: self.preset,
+            tracker: self.tracker.parked(),
+            tracks: self.tracks.clone(),
+            upright: self.upright.clone(),
+            memories: self.memories.clone(),
+            cells: self.cells.clone(),
+            change: ChangeGuard::new(),
+            scenery: self.scenery.clone(),
+            scenery_since: self.scenery_since,
+            walkers: BTreeMap::new(),
+            fixture_places: self.fixture_places.clone(),
+            partings: Vec::new(),
+        }
+    }
+
+    /// Takes up a watched place, and whoever is watched there, from before this stage began; media times are `later_ns` later now.
+    pub(crate) fn take_up(&mut self, mut cell: WatchCell, later_ns: i64, memory: TrackMemory) {
+        cell.shift(later_ns);
+        self.tracker.take_up(cell.at_rest().clone(), &cell.place, None);
+        self.memories.insert(cell.track, memory);
+        self.cells.cells.push(cell);
+        self.refresh();
+    }
+
+    /// Whoever was told of and whose track ends with this view.
+    pub(crate) fn endings(&mut self) -> Vec<(TrackId, AbsenceKind)> {
+        self.told().map(|track| (track, AbsenceKind::Broke)).collect()
+    }
+
+    pub(crate) fn told(&self) -> impl Iterator<Item = TrackId> {
+        self.memories.keys().copied()
+    }
+
+    /// Partings of another view, still to be told.
+    pub(crate) fn inherit(&mut self, partings: Vec<(TrackId, AbsenceKind)>) {
+        self.partings.extend(partings);
+    }
+
+    /// Time jumped or the scene changed at once: stillness is neither credited nor carried over, but for those whose places `picture` shows as
+    /// they were when they were last found there.
+    pub(crate) fn restart_motion(&mut self, picture: &Picture) {
+        let stay: Vec<TrackId> =
+            self.cells.cells.iter().filter(|cell| cell.read(picture).0 == PlaceVerdict::Unchanged).map(|cell| cell.track).collect();
+        self.tracker.restart_motion(|id| stay.contains(&id));
+        self.fixture_places.clear();
+        self.forget_scenery();
+    }
+
+    fn forget_scenery(&mut self) {
+        self.change.restart();
+        self.scenery.restart();
+        self.scenery_since = None;
+    }
+
+    /// The camera moved, and it is known how. `other`: all in all the view has become another one.
+    pub(crate) fn carry(&mut self, now_from_before: &PictureTransform, other: bool) {
+        self.tracker.carry(now_from_before);
+        self.cells.carry(now_from_before);
+        self.walkers.retain(|_, (_, place)| carried(place, now_from_before));
+        self.fixture_places.retain_mut(|place| carried(place, now_from_before));
+        self.forget_scenery();
+        if other {
+            self.upright = UprightHeights::default();
+        }
+    }
+
+    /// The camera moved and nobody knows how.
+    pub(crate) fn lose_places(&mut self) {
+        self.tracker.lose_places();
+        self.cells.cells.clear();
+        self.walkers.clear();
+        self.fixture_places.clear();
+        self.upright = UprightHeights::default();
+        self.forget_scenery();
+    }
+
+    /// Nobody is here of whom the next look could tell more than that nothing has changed.
+    pub(crate) fn is_settled(&self) -> bool {
+        let is_settled = |track: &Track| self.cells.is_understood(track.id) || track.still_since.is_some() && self.is_known_thing(track);
+        self.tracks.iter().all(is_settled)
+    }
+
+    /// A warm thing that is followed and not told has no cell.
+    fn is_known_thing(&self, track: &Track) -> bool {
+        track.stage == TrackStage::Confirmed && !self.cells.has(track.id)
+    }
+
+    /// Hands the detections of this look to the tracker, judges every confirmed track's posture, and every watched place.
+    pub(crate) fn follow(&mut self, picture: &Picture, detections: &[Detection], view: Option<&CameraView>) {
+        let size = picture.size();
+        let scale = |bbox: &PixelBox| view.and_then(|view| view.pixels_per_metre(bbox.centre(), size));
+        let cells = &self.cells;
+        self.tracker.hold(|id| cells.has(id));
+        self.tracker.update(picture.media_time, size, detections, &scale);
+        self.refresh();
+        self.find_successors(picture);
+        self.judge_cells(picture, &scale);
+        self.refresh();
+        self.judge_postures(picture, view);
+        self.learn_scenery(picture, detections);
+    }
+
+    fn refresh(&mut self) {
+        self.tracks.clear();
+        self.tracks.extend(self.tracker.tracks().cloned());
+    }
+
+    fn judge_postures(&mut self, picture: &Picture, view: Option<&CameraView>) {
+        let (size, now) = (picture.size(), picture.media_time);
+        self.walkers.retain(|_, (seen, _)| now.since(*seen) <= WALKER_KEPT);
+        for track in self.tracks.iter().filter(|track| track.stage == TrackStage::Confirmed) {
+            let foot_row = track.bbox.bottom() / size.height as f32;
+            let input = PostureInput { track, size, view, learnt_upright_px: self.upright.at(foot_row) };
+            let judged = posture::judge(&input);
+            if judged.posture == Posture::Walking && track.bbox.bottom() < size.height as f32 - 2.0 {
+                self.upright.learn(foot_row, track.bbox.h);
+            }
+            // A body that goes down often breaks its track: whoever vanished here a moment ago is he.
+            let walked_up = !self.memories.contains_key(&track.id)
+                && self.walkers.iter().any(|(id, (seen, place))| *id != track.id && *seen < now && near(place, &track.bbox));
+            let memory = self.memories.entry(track.id).or_default();
+            memory.moved |= walked_up;
+            let centre = track.bbox.centre();
+            let way_px = (centre.x - track.entered_at.x).hypot(centre.y - track.entered_at.y);
+            memory.moved |= way_px > track.bbox.w.max(track.bbox.h);
+            memory.resolved_votes += if track.resolved { 1 } else { -1 };
+            if memory.moved {
+                self.walkers.insert(track.id, (now, track.bbox));
+            }
+            memory.posture = Some(memory.filter.update(now, judged));
+        }
+    }
+
+    /// Whoever is found anew where somebody is missing is he: his clocks go on.
+    fn find_successors(&mut self, picture: &Picture) {
+        for index in 0..self.cells.cells.len() {
+            let cell = &self.cells.cells[index];
+            let is_missing = self.tracks.iter().any(|track| track.id == cell.track && track.stage == TrackStage::Lost);
+            if !is_missing {
+                continue;
+            }
+            let fresh = |track: &&Track| {
+                track.stage == TrackStage::Confirmed
+                    && track.first_seen > cell.at_rest().last_seen
+                    && !self.cells.has(track.id)
+                    && track.bbox.iou(&cell.place) >= SUCCEEDS_IOU
+            };
+            let Some(by) = self.tracks.iter().filter(fresh).max_by(|a, b| a.bbox.iou(&cell.place).total_cmp(&b.bbox.iou(&cell.place)))
+            else {
+                continue;
+            };
+            let verdict = cell.read(picture).0;
+            let is_he = verdict == PlaceVerdict::Unchanged || by.bbox.iou(&cell.place) >= SUCCEEDS_CHANGED_IOU;
+            let (id, by) = (cell.track, by.id);
+            if is_he && self.tracker.succeed(id, by) {
+                if let Some(memory) = self.memories.remove(&by) {
+                    self.memories.entry(id).or_insert(memory);
+                }
+                self.refresh();
+            }
+        }
+    }
+
+    fn judge_cells(&mut self, picture: &Picture, scale: &dyn Fn(&PixelBox) -> Option<f32>) {
+        let now = picture.media_time;
+        let is_found = |track: &Track| track.stage == TrackStage::Confirmed && track.last_seen == now;
+        let mut index = 0;
+        while index < self.cells.cells.len() {
+            let cell = &mut self.cells.cells[index];
+            let id = cell.track;
+            let Some(track) = self.tracks.iter().find(|track| track.id == id) else {
+                self.cells.cells.remove(index);
+                continue;
+            };
+            let others = self.tracks.iter().any(|other| other.id != id && is_found(other));
+            let scenery = &self.scenery;
+            match cell.judge(picture, track, others, |place| scenery.patch(place)) {
+                CellNews::None => {}
+                CellNews::Gone => {
+                    self.cells.cells.remove(index);
+                    continue;
+                }
+                CellNews::Stolen => {
+                    let (at_rest, place) = (cell.at_rest().clone(), cell.place);
+                    if let Some(walker) = self.tracker.put_back(at_rest, &place, scale(&place)) {
+                        self.memories.insert(walker, TrackMemory { moved: true, ..TrackMemory::default() });
+                    }
+                }
+                CellNews::Unjudged => self.partings.push((id, AbsenceKind::Unjudged)),
+                CellNews::SeenEmpty => {
+                    self.cells.cells.remove(index);
+                    self.tracker.release(id);
+                    self.memories.remove(&id);
+                    self.partings.push((id, AbsenceKind::SeenEmpty));
+                    continue;
+                }
+            }
+            index += 1;
+        }
+    }
+
+    fn learn_scenery(&mut self, picture: &Picture, detections: &[Detection]) {
+        let people = self.tracks.iter().map(|track| track.bbox).chain(self.cells.cells.iter().map(|cell| cell.place));
+        let occupied: Vec<PixelBox> = people.chain(detections.iter().map(|detection| detection.bbox)).collect();
+        self.scenery_since.get_or_insert(picture.media_time);
+        self.scenery.learn(picture, &occupied);
+    }
+
+    /// Puts the place of somebody who rests, and who was told of, under watch.
+    pub(crate) fn watch_place(&mut self, index: usize, posture: Posture, picture: &Picture) {
+        let track = &self.tracks[index];
+        let rests = track.still_since.is_some() || posture.is_down();
+        if track.stage != TrackStage::Confirmed || posture == Posture::Walking || !rests {
+            return;
+        }
+        let came_later = self.scenery_since.is_some_and(|since| track.first_seen.since(since) >= SCENERY_KNOWN_AFTER)
+            || self.memories.get(&track.id).is_some_and(|memory| memory.moved);
+        let before = if came_later && !self.cells.has(track.id) { self.scenery.patch(&track.bbox) } else { None };
+        self.cells.open(track, posture.is_down(), picture, before);
+    }
+
+    /// The whole picture is as at the last examined look: so is everyone in it.
+    pub(crate) fn stay(&mut self, now: MediaTime) {
+        for cell in &mut self.cells.cells {
+            cell.unchanged(now);
+        }
+        for memory in self.memories.values_mut() {
+            memory.filter.persist(now);
+        }
+    }
+
+    /// Whether a track is to be told of in this look: found, or held by the picture of its place.
+    pub(crate) fn is_here(&self, track: &Track) -> bool {
+        match track.stage {
+            TrackStage::Confirmed => true,
+            TrackStage::Lost => self.cells.state_of(track.id) == Some(CellState::Held),
+            TrackStage::Tentative => false,
+        }
+    }
+
+    pub(crate) fn is_held(&self, track: &Track) -> bool {
+        track.stage == TrackStage::Lost
+    }
+
+    /// A warm thing that no detector takes for a person, or hardly, on a camera without a network to ask, and that has never moved: a
+    /// lamp, a bonnet. It is followed and counted, not told. Who walked to his place is told, whatever he looks like there, unless
+    /// the very place was such a thing's before he came.
+    pub(crate) fn is_fixture(&mut self, index: usize, eyes: &Eyes, detectors: &[usize]) -> bool {
+        let track = &self.tracks[index];
+        let Some(memory) = self.memories.get(&track.id).filter(|_| !eyes.has_network(detectors)) else { return false };
+        let seen_part = track.hits as f32 / track.looks.max(1) as f32;
+        let unlike = memory.resolved_votes < 0;
+        let known = || unlike && self.fixture_places.iter().any(|place| place.iou(&track.bbox) > FIXTURE_IOU);
+        if !memory.moved && memory.resolved_votes <= -FIXTURE_LOOKS && !known() {
+            if self.fixture_places.len() == FIXTURES_MAX {
+                self.fixture_places.remove(0);
+            }
+            self.fixture_places.push(track.bbox);
+        }
+        let never_moved = !memory.moved && (unlike || track.score_mean < DOUBTFUL || seen_part < SEEN_PART_MIN);
+        never_moved || self.fixture_places.iter().any(|place| !track.resolved && place.iou(&track.bbox) > FIXTURE_IOU)
+    }
+
+    /// Who is to be missed after this look, and why; of tracks, those that were told of.
+    pub(crate) fn partings(&mut self) -> Vec<(TrackId, AbsenceKind)> {
+        let mut partings = std::mem::take(&mut self.partings);
+        for ended in self.tracker.ended() {
+            let id = ended.track.id;
+            if self.memories.remove(&id).is_some() {
+                partings.push((id, if ended.walked_out { AbsenceKind::WalkedOut } else { AbsenceKind::Broke }));
+            }
+        }
+        partings
+    }
+
+    pub(crate) fn posture(&self, track: TrackId) -> Posture {
+        self.memories.get(&track).and_then(|memory| memory.posture).unwrap_or(Posture::Unknown)
+    }
+}
+
+/// Carries a remembered place over into the present picture; `false` when it has none there.
+fn carried(place: &mut PixelBox, now_from_before: &PictureTransform) -> bool {
+    now_from_before.bbox(place).is_some_and(|now| {
+        *place = now;
+        true
+    })
+}
+
+/// Within a body's length, taken from the longer side of the longer box.
+fn near(a: &PixelBox, b: &PixelBox) -> bool {
+    let (p, q) = (a.centre(), b.centre());
+    (p.x - q.x).hypot(p.y - q.y) <= a.w.max(a.h).max(b.w).max(b.h)
+}

@@ -1,0 +1,201 @@
+//! The views of a camera that turns: each preset has its own stage, and what is remembered of it waits until the camera looks there again.
+
+use crate::cells::CellNews;
+use crate::sight::View;
+use crate::stage::Stage;
+use patrol_core::desk::AbsenceKind;
+use patrol_core::{MediaTime, Picture, TrackId};
+use patrol_vision::ViewSign;
+
+/// Less like the present view than this a picture shows another, or hardly anything of it; more like a known view than that it is this one.
+/// Where the two limits stand: see [`ViewSign`].
+const OTHER_BELOW: f32 = 0.6;
+const KNOWN_ABOVE: f32 = 0.75;
+/// A view that stood for so many looks is worth keeping, and not asked after any more while nothing changes.
+const STEADY_LOOKS: u32 = 5;
+/// Views kept of one camera; a large dome has 255 presets, a tour some eight.
+const VIEWS_MAX: usize = 16;
+
+/// What a picture shows of where the camera looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Glance {
+    Same,
+    /// Perhaps another view, perhaps a car that fills the picture: the next picture tells. Nothing is concluded from this one.
+    Doubtful,
+    /// A view that is known, or a fresh one.
+    Other,
+}
+
+#[derive(Default)]
+pub(crate) struct Views {
+    /// Of the present view.
+    sign: Option<ViewSign>,
+    parked: Vec<Parked>,
+    last_preset: u32,
+    /// Looks since the camera began to look here.
+    steady: u32,
+    doubted: bool,
+    /// It has come back to a view: it tours.
+    tours: bool,
+}
+
+struct Parked {
+    sign: ViewSign,
+    stage: Stage,
+    at: MediaTime,
+}
+
+impl Views {
+    /// Where the camera looks in `seen`; puts the stage of that view in the place of `stage`. `has_changed`: most of the picture is not as it was.
+    pub(crate) fn glance(&mut self, seen: &Picture, view: View, has_changed: bool, stage: &mut Stage) -> Glance {
+        let is_young = self.steady < STEADY_LOOKS;
+        if view == View::Same && !has_changed && !self.doubted && !is_young {
+            self.steady = self.steady.saturating_add(1);
+            return Glance::Same;
+        }
+        let now = ViewSign::take(seen);
+        let Some((sign, now)) = self.sign.as_ref().zip(now.clone()) else {
+            self.sign = now;
+            return self.move_on(view, stage);
+        };
+        let Some(likeness) = sign.likeness(&now) else {
+            // Noise, fog, an even ground: nothing by which to tell views apart.
+            self.sign = Some(now);
+            return self.move_on(view, stage);
+        };
+        tracing::trace!(at_s = seen.media_time.as_secs_f64(), preset = stage.preset, steady = self.steady, likeness, ?view, "another view?");
+        if let View::Moved { now_from_before, other } = view {
+            if !is_young {
+                self.park(stage, seen.media_time);
+            }
+            self.steady = 0;
+            if self.return_to_known(&now, stage) {
+                return Glance::Other;
+            }
+            stage.carry(&now_from_before, other);
+            if other {
+                self.last_preset += 1;
+                stage.preset = self.last_preset;
+            }
+            self.sign = Some(now);
+            return Glance::Same;
+        }
+        let is_like = view == View::Same && likeness >= OTHER_BELOW;
+        if is_like && !is_young {
+            self.doubted = false;
+            self.steady = self.steady.saturating_add(1);
+            return Glance::Same;
+        }
+        if !is_young {
+            self.park(stage, seen.media_time);
+        }
+        if self.return_to_known(&now, stage) {
+            return Glance::Other;
+        }
+        if is_like {
+            // The first pictures of a view may be the last ones of a turn.
+            (self.sign, self.doubted) = (Some(now), false);
+            self.steady = self.steady.saturating_add(1);
+            return Glance::Same;
+        }
+        if view == View::Same && !self.doubted && !is_young {
+            self.doubted = true;
+            return Glance::Doubtful;
+        }
+        // What was not parked has no place to come back to.
+        let is_kept = self.parked.iter().any(|parked| parked.stage.preset == stage.preset);
+        if !is_kept {
+            stage.lose_places();
+        }
+        let endings = stage.endings();
+        self.last_preset += 1;
+        *stage = Stage::new(self.last_preset, stage.tracker.next_id());
+        stage.inherit(if is_kept { Vec::new() } else { endings });
+        (self.sign, self.steady, self.doubted) = (Some(now), 0, false);
+        Glance::Other
+    }
+
+    /// Without anything to know views by there is one stage, which goes with the camera.
+    fn move_on(&mut self, view: View, stage: &mut Stage) -> Glance {
+        self.doubted = false;
+        match view {
+            View::Same => self.steady = self.steady.saturating_add(1),
+            View::Moved { now_from_before, other } => {
+                self.steady = 0;
+                stage.carry(&now_from_before, other);
+            }
+            View::Lost => {
+                self.steady = 0;
+                stage.lose_places();
+            }
+        }
+        Glance::Same
+    }
+
+    /// Places in views that are not looked at, which nobody could judge for long. A camera that never comes back to a view has none.
+    pub(crate) fn overdue(&mut self, now: MediaTime, present: u32) -> Vec<(TrackId, AbsenceKind)> {
+        let mut overdue = Vec::new();
+        for parked in self.parked.iter_mut().filter(|parked| self.tours && parked.stage.preset != present) {
+            for cell in &mut parked.stage.cells.cells {
+                if cell.wait(now) == CellNews::Unjudged {
+                    overdue.push((cell.track, AbsenceKind::Unjudged));
+                }
+            }
+        }
+        overdue
+    }
+
+    pub(crate) fn sign(&self) -> Option<&ViewSign> {
+        self.sign.as_ref()
+    }
+    /// The camera looked so before a restart; the first picture tells whether it still does.
+    pub(crate) fn set_sign(&mut self, sign: Option<ViewSign>) {
+        (self.sign, self.doubted) = (sign, true);
+    }
+    pub(crate) fn last_preset(&self) -> u32 {
+        self.last_preset
+    }
+    pub(crate) fn restore(&mut self, last_preset: u32) {
+        self.last_preset = last_preset;
+    }
+    /// The views kept besides the present one.
+    pub(crate) fn kept(&self, present: u32) -> impl Iterator<Item = (&ViewSign, &Stage)> {
+        self.parked.iter().filter(move |parked| parked.stage.preset != present).map(|parked| (&parked.sign, &parked.stage))
+    }
+    pub(crate) fn keep(&mut self, sign: ViewSign, stage: Stage, at: MediaTime) {
+        self.tours = true;
+        self.parked.push(Parked { sign, stage, at });
+    }
+
+    /// Keeps a copy of the stage as it is at this view.
+    fn park(&mut self, stage: &Stage, at: MediaTime) {
+        let Some(sign) = self.sign.clone() else { return };
+        self.parked.retain(|parked| parked.stage.preset != stage.preset);
+        if self.parked.len() == VIEWS_MAX {
+            // The longest unseen with nobody in it; watched places are given up last.
+            let least = (0..self.parked.len()).min_by_key(|index| {
+                let parked = &self.parked[*index];
+                (!parked.stage.cells.cells.is_empty(), parked.at)
+            });
+            least.map(|index| self.parked.remove(index));
+        }
+        self.parked.push(Parked { sign, stage: stage.parked(), at });
+    }
+
+    /// Puts the stage of the known view that `now` shows in the place of `stage`.
+    fn return_to_known(&mut self, now: &ViewSign, stage: &mut Stage) -> bool {
+        let known = self.parked.iter().filter(|parked| parked.stage.preset != stage.preset);
+        let likest = known.filter_map(|parked| Some((parked.sign.likeness(now)?, parked))).max_by(|a, b| a.0.total_cmp(&b.0));
+        let Some((_, parked)) = likest.filter(|(likeness, _)| *likeness >= KNOWN_ABOVE) else { return false };
+        let mut back = parked.stage.parked();
+        back.tracker.skip_to(stage.tracker.next_id());
+        let is_kept = self.parked.iter().any(|parked| parked.stage.preset == stage.preset);
+        let gone: Vec<TrackId> = stage.told().filter(|track| !is_kept && !back.memories.contains_key(track)).collect();
+        back.inherit(gone.into_iter().map(|track| (track, AbsenceKind::Broke)).collect());
+        self.sign = Some(parked.sign.clone());
+        *stage = back;
+        (self.steady, self.doubted, self.tours) = (0, false, true);
+        tracing::debug!(preset = stage.preset, "the camera looks again where it looked before");
+        true
+    }
+}
