@@ -12,7 +12,7 @@ const CHANGE_SIGMA: f32 = 6.5;
 /// Sides of the windows whose means are compared, pixels; grey levels that are never a change; and as far as an encoder's noise may raise that.
 /// A body of 8 × 14 px fills three eighths and more of a window of 16 px wherever it lies, and there stands out most from what an encoder does
 /// to squares of 8 px.
-const WINDOWS: [Window; 2] = [Window { side: 8, least: 4.0, most: 8.0 }, Window { side: 16, least: 1.5, most: 3.0 }];
+const WINDOWS: [Window; 2] = [Window { side: 8, least: 4.0, most: 8.0 }, Window { side: 16, least: 2.1, most: 3.1 }];
 /// An encoder's noise is rare and large, and of both signs; who comes or goes is of one. A change is larger by this factor than what so many windows
 /// show on either side.
 const RARE_RANK: usize = 12;
@@ -22,11 +22,12 @@ const RARE_SIGMA: f32 = 3.0;
 const SIGMA_MIN: f32 = 0.05;
 /// Blocks looked at for the fit and the noise.
 const SAMPLES: usize = 2048;
-/// Noise differs over a picture: it is measured in tiles of so many blocks, within these multiples of the whole picture's.
+/// Noise differs over a picture: it is measured in tiles of so many blocks, within these multiples of the middle tile's.
 const TILE: usize = 16;
 const TILE_SIGMA_RANGE: (f32, f32) = (0.7, 2.5);
-/// Mean absolute value of a normal distribution, in σ, inverted.
-const SIGMA_PER_MEAN: f32 = 1.2533;
+/// No block counts for more in that than so many σ, or grey levels: who lies there is no noise.
+const TILE_CAP_SIGMA: f32 = 3.0;
+const TILE_CAP_MIN: f32 = 1.0;
 
 #[derive(Debug, Clone, Copy)]
 struct Window {
@@ -169,7 +170,7 @@ impl Scratch {
             *left = 0.0;
         }
         let sigma = self.noise();
-        self.measure_tiles(sigma);
+        self.measure_tiles((TILE_CAP_SIGMA * sigma).max(TILE_CAP_MIN));
         self.marks.clear();
         self.marks.resize(self.now.len(), false);
         let mut strongest = (0.0_f32, 0_usize);
@@ -271,27 +272,27 @@ impl Scratch {
         either
     }
 
-    /// Fills `tiles` with the noise of each, as a multiple of `sigma`.
-    fn measure_tiles(&mut self, sigma: f32) {
-        let (columns, cap) = (self.now.layout.columns, 3.0 * sigma);
+    /// Fills `tiles` with the noise of each, as a multiple of the middle tile's: means, in which no block counts for more than `cap`.
+    fn measure_tiles(&mut self, cap: f32) {
+        let columns = self.now.layout.columns;
         self.tiles.clear();
-        let mut first = 0;
-        for lines in self.left.chunks(columns * TILE) {
-            let from = self.tiles.len();
-            self.tiles.resize(from + columns.div_ceil(TILE), 0.0);
-            for line in lines.chunks_exact(columns) {
-                for (tile, blocks) in self.tiles[from..].iter_mut().zip(line.chunks(TILE)) {
-                    *tile += blocks.iter().map(|left| left.abs().min(cap)).sum::<f32>();
+        let lines = self.left.chunks(columns * TILE).zip(self.clear.chunks(columns * TILE));
+        for (left, clear) in lines {
+            for from in (0..columns).step_by(TILE) {
+                let to = columns.min(from + TILE);
+                let (mut sum, mut blocks) = (0.0, 0);
+                for (left, clear) in left.chunks_exact(columns).zip(clear.chunks_exact(columns)) {
+                    sum += left[from..to].iter().map(|left| left.abs().min(cap)).sum::<f32>();
+                    blocks += clear[from..to].iter().map(|clear| u32::from(*clear)).sum::<u32>();
                 }
+                self.tiles.push(sum / blocks.max(1) as f32);
             }
-            for (index, tile) in self.tiles[from..].iter_mut().enumerate() {
-                let across = index * TILE..columns.min((index + 1) * TILE);
-                let lines = self.clear[first..first + lines.len()].chunks_exact(columns);
-                let blocks: usize = lines.map(|line| line[across.clone()].iter().map(|clear| usize::from(*clear)).sum::<usize>()).sum();
-                let mean = *tile / (blocks.max(1) as f32 * sigma);
-                *tile = (SIGMA_PER_MEAN * mean).clamp(TILE_SIGMA_RANGE.0, TILE_SIGMA_RANGE.1);
-            }
-            first += lines.len();
+        }
+        self.values.clear();
+        self.values.extend(&self.tiles);
+        let middle = quantile(&mut self.values, 0.5).max(SIGMA_MIN);
+        for tile in &mut self.tiles {
+            *tile = (*tile / middle).clamp(TILE_SIGMA_RANGE.0, TILE_SIGMA_RANGE.1);
         }
     }
 
