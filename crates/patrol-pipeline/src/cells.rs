@@ -4,7 +4,7 @@
 //! of the place says what became of him: the same as then, he is there; as it was without him, and nobody is found in three looks over a
 //! minute, he has left; anything else cannot be judged, and after ten minutes a person must look. Finding nothing proves nothing.
 
-use patrol_core::{MediaTime, Picture, PictureTransform, PixelBox, Track, TrackId, TrackStage};
+use patrol_core::{MediaTime, Picture, PictureTransform, PixelBox, Posture, Track, TrackId, TrackStage};
 use patrol_vision::change::{PlacePatch, PlaceVerdict, read_place};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -27,9 +27,13 @@ const NEW_LOOKS: u32 = 3;
 const SAME_BOX_IOU: f32 = 0.7;
 /// After so many looks in which he was not found, whoever is found at his place and walks off may be a passer-by.
 const HIDDEN_LOOKS: u32 = 3;
+/// While he is found, how his place looks is learnt so often: light and snow change it no faster, and a crowd that stands costs little.
+const CONFIRM_EVERY: Duration = Duration::from_secs(10);
 /// So many looks vote on a posture (`patrol-leads`); so many in vain are enough.
 const UNDERSTOOD_LOOKS: u32 = 9;
 const UNDERSTOOD_MISSES: u32 = 30;
+/// One who was not down and of whom nothing is seen at a place that cannot be judged is not waited for longer.
+const UPRIGHT_MISSED_MAX: Duration = Duration::from_mins(1);
 /// His place is examined enlarged at most so often.
 const CLOSER_EVERY: Duration = Duration::from_secs(10);
 /// And so many places in one look.
@@ -57,11 +61,12 @@ pub(crate) struct WatchCell {
     pub(crate) place: PixelBox,
     pub(crate) state: CellState,
     confirmed: PlacePatch,
+    confirmed_at: Option<MediaTime>,
     /// How it looked before he came; `None` if nobody knows.
     before: Option<PlacePatch>,
     /// His track when he was last found at rest here.
     at_rest: Track,
-    is_down: bool,
+    posture: Posture,
     /// When he was last found, and when the place was last judged either way.
     found_at: MediaTime,
     judged_at: MediaTime,
@@ -92,6 +97,8 @@ pub(crate) enum CellNews {
     /// Whoever his track follows is somebody else; he is still here.
     Stolen,
     SeenEmpty,
+    /// He was not down, and nobody knows where he is.
+    Lost,
     Unjudged,
 }
 
@@ -123,9 +130,9 @@ impl WatchCells {
     }
 
     /// Puts the place of a resting track under watch. Over the bound, who is down stays before who is not, and the longest still before others.
-    pub(crate) fn open(&mut self, track: &Track, is_down: bool, picture: &Picture, before: Option<PlacePatch>) {
+    pub(crate) fn open(&mut self, track: &Track, posture: Posture, picture: &Picture, before: Option<PlacePatch>) {
         if let Some(cell) = self.cells.iter_mut().find(|cell| cell.track == track.id) {
-            cell.is_down = is_down;
+            cell.posture = posture;
             return;
         }
         let Some(confirmed) = PlacePatch::take(picture, &track.bbox) else { return };
@@ -135,9 +142,10 @@ impl WatchCells {
             place: track.bbox,
             state: CellState::Found,
             confirmed,
+            confirmed_at: Some(now),
             before,
             at_rest: track.clone(),
-            is_down,
+            posture,
             found_at: now,
             judged_at: now,
             found: 1,
@@ -148,7 +156,7 @@ impl WatchCells {
             closer_at: None,
         });
         if self.cells.len() > CELLS_MAX {
-            let urgency = |cell: &WatchCell| (cell.is_down, std::cmp::Reverse(cell.at_rest.still_since.unwrap_or(now)));
+            let urgency = |cell: &WatchCell| (cell.posture.is_down(), std::cmp::Reverse(cell.at_rest.still_since.unwrap_or(now)));
             if let Some(least) = (0..self.cells.len()).min_by_key(|index| urgency(&self.cells[*index])) {
                 self.cells.remove(least);
                 self.dropped += 1;
@@ -184,7 +192,13 @@ impl WatchCell {
     pub(crate) fn read(&self, picture: &Picture) -> (PlaceVerdict, Option<PlacePatch>) {
         let Some(now) = PlacePatch::take(picture, &self.place) else { return (PlaceVerdict::Unclear, None) };
         let reading = read_place(&self.confirmed, self.before.as_ref(), &now);
-        tracing::trace!(track = self.track.0, at_s = picture.media_time.as_secs_f64(), before = self.before.is_some(), ?reading, "place read");
+        tracing::trace!(
+            track = self.track.0,
+            at_s = picture.media_time.as_secs_f64(),
+            before = self.before.is_some(),
+            ?reading,
+            "place read"
+        );
         (reading.verdict, Some(now))
     }
 
@@ -207,8 +221,16 @@ impl WatchCell {
         before: impl Fn(&PixelBox) -> Option<PlacePatch>,
     ) -> CellNews {
         let now = picture.media_time;
-        let (verdict, patch) = self.read(picture);
         let is_found = track.stage == TrackStage::Confirmed && track.last_seen == now;
+        let is_fresh = self.missed == 0 && self.otherwise == 0 && self.confirmed_at.is_some_and(|at| now.since(at) < CONFIRM_EVERY);
+        if is_found && is_fresh && self.place.iou(&track.bbox) >= SAME_BOX_IOU {
+            self.settle(now, CellState::Found);
+            self.found_at = now;
+            self.found = self.found.saturating_add(1);
+            self.at_rest.clone_from(track);
+            return CellNews::None;
+        }
+        let (verdict, patch) = self.read(picture);
         if is_found && self.is_away(track) {
             let is_another = verdict == PlaceVerdict::Unchanged || (self.missed >= HIDDEN_LOOKS && verdict != PlaceVerdict::Gone);
             if is_another {
@@ -241,7 +263,14 @@ impl WatchCell {
             }
             PlaceVerdict::Unclear => self.state = CellState::Unclear,
         }
-        self.wait(now)
+        if self.is_given_up(now) { CellNews::Lost } else { self.wait(now) }
+    }
+
+    /// One who stood, or of whom too little was seen to know how he was: he is not missed for long among people who come and go.
+    fn is_given_up(&self, now: MediaTime) -> bool {
+        let is_known_low = matches!(self.posture, Posture::Sitting | Posture::Unknown) && self.found >= UNDERSTOOD_LOOKS;
+        let is_of_concern = self.posture.is_down() || is_known_low;
+        !is_of_concern && self.state != CellState::Held && now.since(self.found_at) >= UPRIGHT_MISSED_MAX
     }
 
     /// Time passes without a judgement.
@@ -253,8 +282,10 @@ impl WatchCell {
 
     /// The whole picture is as it was at the last examined look: so is this place.
     pub(crate) fn unchanged(&mut self, now: MediaTime) {
-        if matches!(self.state, CellState::Found | CellState::Held) {
-            self.judged_at = now;
+        match self.state {
+            CellState::Found => (self.found_at, self.judged_at) = (now, now),
+            CellState::Held => self.judged_at = now,
+            CellState::Empty | CellState::Unclear => {}
         }
     }
 
@@ -287,6 +318,7 @@ impl WatchCell {
         if verdict == PlaceVerdict::Unchanged && same_box {
             self.otherwise = 0;
             self.confirmed = patch.unwrap_or_else(|| self.confirmed.clone());
+            self.confirmed_at = Some(now);
             self.at_rest = track.clone();
             return;
         }
@@ -298,6 +330,7 @@ impl WatchCell {
                 self.before = self.before.take().and_then(|_| before(&track.bbox));
             }
             (self.place, self.confirmed, self.otherwise, self.found) = (track.bbox, patch, 0, 0);
+            self.confirmed_at = Some(now);
             self.at_rest = track.clone();
         }
     }
@@ -307,9 +340,14 @@ impl WatchCell {
         let shift = |at: &mut MediaTime| at.0 = at.0.saturating_add(later_ns);
         let track = &mut self.at_rest;
         [&mut self.found_at, &mut self.judged_at, &mut track.first_seen, &mut track.last_seen].into_iter().for_each(shift);
-        [track.still_since.as_mut(), self.closer_at.as_mut(), self.emptied.as_mut().map(|emptied| &mut emptied.since)]
-            .into_iter()
-            .flatten()
-            .for_each(shift);
+        [
+            track.still_since.as_mut(),
+            self.closer_at.as_mut(),
+            self.confirmed_at.as_mut(),
+            self.emptied.as_mut().map(|emptied| &mut emptied.since),
+        ]
+        .into_iter()
+        .flatten()
+        .for_each(shift);
     }
 }

@@ -278,11 +278,12 @@ impl Stage {
                     }
                 }
                 CellNews::Unjudged => self.partings.push((id, AbsenceKind::Unjudged)),
-                CellNews::SeenEmpty => {
+                news @ (CellNews::SeenEmpty | CellNews::Lost) => {
                     self.cells.cells.remove(index);
                     self.tracker.release(id);
                     self.memories.remove(&id);
-                    self.partings.push((id, AbsenceKind::SeenEmpty));
+                    let why = if news == CellNews::SeenEmpty { AbsenceKind::SeenEmpty } else { AbsenceKind::Broke };
+                    self.partings.push((id, why));
                     continue;
                 }
             }
@@ -307,7 +308,7 @@ impl Stage {
         let came_later = self.scenery_since.is_some_and(|since| track.first_seen.since(since) >= SCENERY_KNOWN_AFTER)
             || self.memories.get(&track.id).is_some_and(|memory| memory.moved);
         let before = if came_later && !self.cells.has(track.id) { self.scenery.patch(&track.bbox) } else { None };
-        self.cells.open(track, posture.is_down(), picture, before);
+        self.cells.open(track, posture, picture, before);
     }
 
     /// The whole picture is as at the last examined look: so is everyone in it.

@@ -63,7 +63,14 @@ impl Views {
             self.sign = Some(now);
             return self.move_on(view, stage);
         };
-        tracing::trace!(at_s = seen.media_time.as_secs_f64(), preset = stage.preset, steady = self.steady, likeness, ?view, "another view?");
+        tracing::trace!(
+            at_s = seen.media_time.as_secs_f64(),
+            preset = stage.preset,
+            steady = self.steady,
+            likeness,
+            ?view,
+            "another view?"
+        );
         if let View::Moved { now_from_before, other } = view {
             if !is_young {
                 self.park(stage, seen.media_time);

@@ -43,8 +43,7 @@ impl Turned {
         let turned = PictureSize::new(size.height, size.width);
         let format = picture.format();
         let planes = (0..format.planes()).map(|plane| turn_plane(picture, plane, corner, size, clockwise)).collect();
-        let picture =
-            Picture::from_planes(turned, format, planes, picture.sequence, picture.media_time, picture.captured).ok()?;
+        let picture = Picture::from_planes(turned, format, planes, picture.sequence, picture.media_time, picture.captured).ok()?;
         Some(Self { picture, clockwise, corner, size })
     }
 
@@ -106,7 +105,11 @@ mod tests {
             for y in 0..12 {
                 for x in 0..8 {
                     let back = turned.back(&PixelBox::new(x as f32, y as f32, 1.0, 1.0));
-                    assert_eq!(turned.picture.row(0, y)[x], whole.row(0, back.y as usize)[back.x as usize], "{x},{y} clockwise {clockwise}");
+                    assert_eq!(
+                        turned.picture.row(0, y)[x],
+                        whole.row(0, back.y as usize)[back.x as usize],
+                        "{x},{y} clockwise {clockwise}"
+                    );
                 }
             }
         }

@@ -6,4 +6,5 @@ mod accounts;
 mod isolation;
 mod live_camera;
 mod one_person_one_lead;
+mod stay;
 mod world;

@@ -18,6 +18,12 @@ const WINDOWS: [Window; 2] = [Window { side: 8, least: 4.0, most: 8.0 }, Window 
 const RARE_RANK: usize = 12;
 const RARE_FACTOR: f32 = 1.8;
 const RARE_SIGMA: f32 = 3.0;
+/// So many times noisier than it was, and by so many grey levels, a picture shows something else all over: pictures of one view have up to twice
+/// the noise of one another by gain or encoder, those of two views of a rendered street ten times and more.
+const WHOLE_FACTOR: f32 = 3.0;
+const WHOLE_MIN: f32 = 1.0;
+/// Noise that stays is got used to: tripled within some sixty pictures.
+const QUIET_RISE: f32 = 1.02;
 /// Least σ: rounding to grey levels.
 const SIGMA_MIN: f32 = 0.05;
 /// Blocks looked at for the fit and the noise.
@@ -56,6 +62,8 @@ pub struct ChangeGuard {
     last: Option<Blocks>,
     /// Light of the last picture against the reference.
     last_light: Light,
+    /// σ of a block's noise while nothing else changes.
+    quiet: Option<f32>,
     restless: Restless,
 }
 
@@ -106,6 +114,7 @@ impl ChangeGuard {
     pub fn restart(&mut self) {
         self.reference = None;
         self.last = None;
+        self.quiet = None;
         self.restless.restart();
     }
 
@@ -124,7 +133,17 @@ impl ChangeGuard {
                     self.restless.learn(last, &scratch.now, light.since(self.last_light), least);
                 }
                 self.last_light = light;
-                change
+                // Where everything is another, all of it would pass for noise.
+                let quiet = self.quiet.get_or_insert(sigma);
+                let is_another = sigma > WHOLE_MIN && sigma > WHOLE_FACTOR * *quiet;
+                *quiet = if is_another { *quiet * QUIET_RISE } else { sigma.min(*quiet * QUIET_RISE) };
+                if is_another {
+                    let size = picture.size();
+                    let at = PixelBox::new(0.0, 0.0, size.width as f32, size.height as f32);
+                    Change::Changed { part: 1.0, at }
+                } else {
+                    change
+                }
             }
         };
         std::mem::swap(self.last.get_or_insert_default(), &mut scratch.now);

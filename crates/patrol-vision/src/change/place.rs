@@ -20,6 +20,10 @@ const QUILT_PART: f32 = 0.15;
 const QUILT_SIGMA: f32 = 5.0;
 /// All three are asked for so many times more strictly where the scenery is not known: the ground under him is a guess.
 const UNKNOWN_CARE: f32 = 1.4;
+/// There, what stands out is also measured by what stands out of the ring: a kerb that crosses the place crosses the ring too. Never more than
+/// this part of what he stood out by himself, which a quilt over him would keep.
+const AS_RING: f32 = 1.2;
+const LEFTOVER_PART_MAX: f32 = 0.2;
 /// And only in a light that AGC explains: by most of the ring, with about this contrast, and without a slope over the patch.
 const AGREED_MIN: f32 = 0.6;
 const GONE_GAIN: RangeInclusive<f32> = 0.6..=1.65;
@@ -113,8 +117,12 @@ fn read(confirmed: &PlacePatch, before: Option<&PlacePatch>, now: &PlacePatch) -
         && light.slope() <= (GONE_SLOPE_PART * contrast).max(GONE_SLOPE_SIGMA * noise.sample);
     let care = if before.is_some() { 1.0 } else { UNKNOWN_CARE };
     let telling = QUILT_PART * contrast >= care * QUILT_SIGMA * ground_noise.of_box();
-    let is_empty =
-        care * presence.abs() <= ABSENT_MAX && care * leftover <= LEFTOVER_MAX && plain_light && telling && !is_dazzled(confirmed, now);
+    let is_even = care * leftover <= LEFTOVER_MAX
+        || before.is_none() && {
+            let (his, _) = ground_noise.strongest(&template);
+            leftover <= (AS_RING * ground_noise.strongest_on_ring(&there)).min(LEFTOVER_PART_MAX * his)
+        };
+    let is_empty = care * presence.abs() <= ABSENT_MAX && is_even && plain_light && telling && !is_dazzled(confirmed, now);
     let verdict = if is_there {
         PlaceVerdict::Unchanged
     } else if is_empty {

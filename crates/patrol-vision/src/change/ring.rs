@@ -191,6 +191,18 @@ impl Noise {
         self.windows[2]
     }
 
+    /// Strongest mean of a window that lies in the ring, σ, as [`Self::strongest`] reckons.
+    pub(super) fn strongest_on_ring(&self, left: &Grid) -> f32 {
+        let half = GRID / 4;
+        let on_ring = |&(x, y): &(usize, usize), side: usize| x + side <= half || x >= GRID - half || y + side <= half || y >= GRID - half;
+        let mut strongest = 0.0_f32;
+        for ((&side, &sigma), many) in SIDES.iter().zip(&self.windows).zip(MANY).take(2) {
+            let means = windows(side, 0..GRID).filter(|at| on_ring(at, side)).filter_map(|at| mean_in(left, at, side));
+            strongest = means.map(|mean| mean.abs() / (sigma * many)).fold(strongest, f32::max);
+        }
+        strongest
+    }
+
     /// Strongest mean of a window within the box and a little around it, σ, and its level; windows of all sizes.
     pub(super) fn strongest(&self, left: &Grid) -> (f32, f32) {
         let mut strongest = (0.0_f32, 0.0_f32);

@@ -289,3 +289,17 @@ fn without_an_examined_picture_nothing_is_unchanged() {
     guard.restart();
     assert_eq!(guard.judge(&picture, &[]), Change::NoReference);
 }
+
+/// Another street with the same average light differs everywhere: that is no noise.
+#[test]
+fn another_view_is_a_change_of_all_of_the_picture() {
+    for size in SIZES {
+        let here = Ground::new(size, 1.0, 21);
+        let mut guard = guard(&here.shoot(Shot::new(2.0, 0)));
+        for seed in 1..6 {
+            assert_eq!(guard.judge(&here.shoot(Shot::new(2.0, seed)), &[]), Change::Unchanged);
+        }
+        let there = guard.judge(&Ground::new(size, 6.0, 22).shoot(Shot::new(2.0, 9)), &[]);
+        assert!(matches!(there, Change::Changed { part, .. } if part == 1.0), "{there:?}");
+    }
+}

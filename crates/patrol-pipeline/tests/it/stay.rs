@@ -1,0 +1,249 @@
+//! Whoever lies still is kept until he is seen to have gone, whatever the detector does.
+
+use crate::world::{BrightBoxes, START, Told, camera, cold_night, picture};
+use patrol_core::{Detection, Lead, MediaTime, Outcome, Picture, PictureSize, PixelBox, PixelFormat, WallEstimate};
+use patrol_leads::{Desk, DeskConfig};
+use patrol_pipeline::{CameraWatch, DeskRoom, Eyes, MemoryArchive, Offer, PictureSource, ReplayCamera};
+use patrol_vision::thermal::{Polarity, ThermalConfig};
+use patrol_vision::{DetectContext, Detector, VisionError};
+use std::ops::Range;
+use std::time::Duration;
+
+const LIES: PixelBox = PixelBox::new(100.0, 150.0, 60.0, 20.0);
+
+/// Finds the bright boxes, but nothing at all at some times, and nobody at some places ever.
+struct Failing {
+    out_s: Vec<Range<f64>>,
+    blind_to: Option<PixelBox>,
+}
+
+impl Detector for Failing {
+    fn detect(&mut self, picture: &Picture, context: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
+        let at_s = picture.media_time.as_secs_f64();
+        if self.out_s.iter().any(|range| range.contains(&at_s)) {
+            return Ok(());
+        }
+        BrightBoxes.detect(picture, context, out)?;
+        out.retain(|found| self.blind_to.is_none_or(|place| place.iou(&found.bbox) < 0.3));
+        Ok(())
+    }
+    fn name(&self) -> &'static str {
+        "failing"
+    }
+    fn model_sha256(&self) -> &'static str {
+        ""
+    }
+}
+
+/// Draws each picture when it is asked for.
+struct Drawn<F> {
+    number: u64,
+    pictures: u64,
+    draw: F,
+}
+
+impl<F: Fn(u64) -> Picture + Send> PictureSource for Drawn<F> {
+    fn next(&mut self) -> Result<Offer, String> {
+        if self.number == self.pictures {
+            return Ok(Offer::End);
+        }
+        self.number += 1;
+        Ok(Offer::Picture { picture: (self.draw)(self.number - 1), discontinuity: false })
+    }
+}
+
+/// What came of looking once a second for `seconds`.
+struct Seen {
+    camera: ReplayCamera,
+    leads: Vec<Lead>,
+    told: Told,
+}
+
+impl Seen {
+    fn left_s(&self) -> Vec<f64> {
+        let history = self.leads.iter().flat_map(|lead| &lead.history);
+        history.filter(|line| line.kind == "left").map(|line| line.at.seconds_since(START)).collect()
+    }
+}
+
+fn watch(watch: CameraWatch, detector: Failing, seconds: u64, draw: impl Fn(u64) -> Picture + Send + 'static) -> Seen {
+    let known = watch.camera.clone();
+    let mut room = DeskRoom::new(Desk::new(DeskConfig::default(), vec![known]), Box::new(MemoryArchive));
+    let mut cameras = [ReplayCamera::new(watch, Box::new(Drawn { number: 0, pictures: seconds, draw }), START)];
+    let (mut told, mut eyes) = (Told::default(), Eyes::new(vec![Box::new(detector)]));
+    patrol_pipeline::replay::replay(START, &mut cameras, &mut eyes, &mut room, vec![cold_night()], &mut told).expect("replayed");
+    let leads = room.made_leads().into_values().collect();
+    let [camera] = cameras;
+    Seen { camera, leads, told }
+}
+
+fn fresh() -> CameraWatch {
+    // What such pictures are written over with, and which way round they are, is not the question here.
+    let plain = ThermalConfig { polarity: Polarity::WhiteHot, mask_overlays: false, ..ThermalConfig::default() };
+    CameraWatch::new(camera("a", 1.0), vec![0], 1).with_thermal(plain)
+}
+
+fn sees_all() -> Failing {
+    Failing { out_s: vec![], blind_to: None }
+}
+
+/// He walks in for ten seconds and lies down.
+fn walks_in_and_lies(number: u64) -> Vec<PixelBox> {
+    let walked_px = 9.0 * number as f32;
+    vec![if number < 10 { PixelBox::new(10.0 + walked_px, 120.0, 20.0, 50.0) } else { LIES }]
+}
+
+#[test]
+fn he_is_one_lead_whatever_the_detector_misses() {
+    let outages: [Vec<Range<f64>>; 3] = [
+        vec![40.0..60.0],
+        (0..10).map(|minute| f64::from(minute) * 60.0 + 30.0..f64::from(minute) * 60.0 + 50.0).collect(),
+        vec![25.0..1e9],
+    ];
+    for out_s in outages {
+        let shown = format!("{out_s:?}");
+        let seen = watch(fresh(), Failing { out_s, blind_to: None }, 600, |n| picture(n, n as f64, &walks_in_and_lies(n)));
+        assert_eq!((seen.leads.len(), seen.left_s()), (1, vec![]), "{shown}");
+        assert_eq!(seen.camera.watch.cells().open, 1, "{shown}: still watched");
+        let unexamined_s = seen.camera.account.blind.max_unexamined().as_secs_f64();
+        assert!(unexamined_s <= 61.0, "{shown}: {unexamined_s}");
+    }
+}
+
+#[test]
+fn nothing_that_stays_is_examined_again_and_again() {
+    let seen = watch(fresh(), sees_all(), 600, |n| picture(n, n as f64, &[LIES]));
+    let tally = &seen.camera.account.tally;
+    assert_eq!(seen.leads.len(), 1);
+    assert!((15..60).contains(&tally.of(Outcome::Examined)), "{tally:?}");
+    assert_eq!(tally.of(Outcome::Examined) + tally.of(Outcome::Unchanged), 600);
+    let blind_s = seen.camera.account.blind.max_blind().as_secs_f64();
+    assert!(blind_s <= 1.5, "an unchanged picture is an answer: {blind_s}");
+}
+
+#[test]
+fn he_is_let_go_a_minute_after_his_place_is_seen_empty() {
+    let seen = watch(fresh(), sees_all(), 500, |n| picture(n, n as f64, if n < 300 { &[LIES] } else { &[] }));
+    let left_s = seen.left_s();
+    assert!(left_s.len() == 1 && (360.0..400.0).contains(&left_s[0]), "{left_s:?}");
+    assert_eq!(seen.camera.watch.cells().open, 0);
+}
+
+/// Who gets up and goes while no detector works is not known to have gone, until they find somebody again.
+#[test]
+fn a_place_is_not_called_empty_by_detectors_that_do_not_work() {
+    let passes = |n: u64| (n >= 900).then(|| PixelBox::new(4.0 * (n - 900) as f32, 20.0, 20.0, 50.0)).filter(|bbox| bbox.right() < 320.0);
+    let draw = move |n: u64| {
+        let people: Vec<PixelBox> = (n < 300).then_some(LIES).into_iter().chain(passes(n)).collect();
+        picture(n, n as f64, &people)
+    };
+    let seen = watch(fresh(), Failing { out_s: vec![200.0..850.0], blind_to: None }, 1100, draw);
+    let left_s = seen.left_s();
+    assert!(left_s.len() == 1 && left_s[0] >= 900.0, "{left_s:?}");
+    assert!(seen.leads[0].history.iter().any(|line| line.kind == "unjudged"), "and a person was asked after ten minutes");
+}
+
+/// One who is never found again, and in front of whom others pass, stays; and nobody walks off with his name.
+#[test]
+fn a_passer_by_does_not_walk_off_with_him() {
+    // He is found as he walks in, and never where he lies but for the first half minute.
+    struct Once(Failing);
+    impl Detector for Once {
+        fn detect(&mut self, picture: &Picture, context: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
+            self.0.blind_to = (picture.media_time > MediaTime::from_secs_f64(40.0)).then_some(LIES);
+            self.0.detect(picture, context, out)
+        }
+        fn name(&self) -> &'static str {
+            "once"
+        }
+        fn model_sha256(&self) -> &'static str {
+            ""
+        }
+    }
+    let known = camera("a", 1.0);
+    let mut room = DeskRoom::new(Desk::new(DeskConfig::default(), vec![known]), Box::new(MemoryArchive));
+    let draw = |n: u64| {
+        let mut people = walks_in_and_lies(n);
+        // Every minute and a half somebody walks past, some of them over his place.
+        let step = n % 90;
+        if n > 60 && step < 40 {
+            people.push(PixelBox::new(8.0 * step as f32, if n % 180 < 90 { 120.0 } else { 40.0 }, 20.0, 50.0));
+        }
+        picture(n, n as f64, &people)
+    };
+    let mut cameras = [ReplayCamera::new(fresh(), Box::new(Drawn { number: 0, pictures: 800, draw }), START)];
+    let (mut told, mut eyes) = (Told::default(), Eyes::new(vec![Box::new(Once(sees_all()))]));
+    patrol_pipeline::replay::replay(START, &mut cameras, &mut eyes, &mut room, vec![cold_night()], &mut told).expect("replayed");
+    let leads: Vec<Lead> = room.made_leads().into_values().collect();
+    assert_eq!(leads.len(), 1);
+    assert!(!leads[0].history.iter().any(|line| line.kind == "left"), "{:?}", leads[0].history);
+    assert!(leads[0].last_seen.seconds_since(START) > 700.0);
+}
+
+/// A picture with edges: bars whose places are drawn from `view`.
+fn street(view: u64, number: u64, people: &[PixelBox]) -> Picture {
+    let size = PictureSize::new(320, 240);
+    let mut pixels = vec![60_u8; 320 * 240];
+    let mut dice = view.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut roll = |most: usize| {
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        (dice >> 20) as usize % most
+    };
+    for _ in 0..14 {
+        let (x, y, w, h, level) = (roll(290), roll(220), 8 + roll(90), 6 + roll(70), 40 + roll(90) as u8);
+        for row in y..(y + h).min(240) {
+            pixels[row * 320 + x..row * 320 + (x + w).min(320)].fill(level);
+        }
+    }
+    let mut noise = number.wrapping_mul(0xD134_2543_DE82_EF95) | 1;
+    for pixel in &mut pixels {
+        noise ^= noise << 13;
+        noise ^= noise >> 7;
+        noise ^= noise << 17;
+        *pixel = pixel.saturating_add((noise % 6) as u8);
+    }
+    for bbox in people {
+        for row in bbox.y as usize..bbox.bottom() as usize {
+            pixels[row * 320 + bbox.x as usize..row * 320 + bbox.right() as usize].fill(230);
+        }
+    }
+    let captured = WallEstimate { at: START + Duration::from_secs(number), error_ms: 0 };
+    Picture::from_planes(size, PixelFormat::Gray8, vec![pixels], number, MediaTime::from_secs_f64(number as f64), captured)
+        .expect("a picture")
+}
+
+/// A tour of three views of half a minute each; somebody lies in the first. The same pixels of the others are empty, and hide nobody.
+#[test]
+fn a_camera_that_turns_knows_him_again() {
+    let seen = watch(fresh(), sees_all(), 900, |n| {
+        let view = n / 30 % 3;
+        street(view + 1, n, if view == 0 { &[LIES] } else { &[] })
+    });
+    assert_eq!((seen.leads.len(), seen.left_s()), (1, vec![]));
+    let lead = &seen.leads[0];
+    assert!(lead.still_since.is_some_and(|since| since.seconds_since(START) < 40.0), "he has lain there from the beginning: {lead:?}");
+    let cannot = seen.told.outcomes.iter().filter(|(.., outcome)| !outcome.keeps_promise()).count();
+    assert!(cannot <= 60, "one or two looks of every turn: {cannot}");
+}
+
+#[test]
+fn who_is_watched_is_watched_after_a_restart() {
+    let first = watch(fresh(), sees_all(), 200, |n| picture(n, n as f64, &walks_in_and_lies(n)));
+    let memory = first.camera.watch.memory();
+    let mut again = CameraWatch::new(camera("a", 1.0), vec![0], 1_000_000);
+    again.recall(&memory).expect("its own words");
+    // Five minutes later, in a media time that begins anew, no detector finds him.
+    let later = |n: u64| {
+        let mut later = picture(n, n as f64, &[LIES]);
+        later.captured.at = START + Duration::from_secs(500 + n);
+        later
+    };
+    let second = watch(again, Failing { out_s: vec![0.0..1e9], blind_to: None }, 200, later);
+    assert_eq!(second.leads.len(), 1, "kept by the picture of his place");
+    assert!(second.leads[0].still_since.is_some_and(|since| since.seconds_since(START) < 30.0), "with his clock");
+    let mut broken = fresh();
+    assert!(broken.recall("{\"views\":3}").is_err());
+    assert!(broken.recall("").is_ok(), "nothing was worth keeping");
+}
