@@ -27,6 +27,13 @@ const NEW_LOOKS: u32 = 3;
 const SAME_BOX_IOU: f32 = 0.7;
 /// After so many looks in which he was not found, whoever is found at his place and walks off may be a passer-by.
 const HIDDEN_LOOKS: u32 = 3;
+/// A track that begins so soon after he was found last, so near, in lengths of his, and is so far away by now, set off from his place. The place
+/// then is empty when nothing of him shows, although its ground may be too uneven to say so by itself; a quilt over him leaves 0.15 of him.
+const SETS_OFF_WITHIN: Duration = Duration::from_secs(15);
+const SETS_OFF_LENGTHS: f32 = 1.0;
+const GONE_LENGTHS: f32 = 2.0;
+const WALKED_OFF_PRESENCE_MAX: f32 = 0.1;
+const WALKED_OFF_LEFTOVER_MAX_SIGMA: f32 = 8.0;
 /// While he is found, how his place looks is learnt so often: light and snow change it no faster, and a crowd that stands costs little.
 const CONFIRM_EVERY: Duration = Duration::from_secs(10);
 /// So many looks vote on a posture (`patrol-leads`); so many in vain are enough.
@@ -75,6 +82,8 @@ pub(crate) struct WatchCell {
     otherwise: u32,
     missed: u32,
     emptied: Option<Emptied>,
+    /// Somebody set off from here when he was found no more.
+    walked_off: bool,
     unjudged_told: bool,
     closer_at: Option<MediaTime>,
 }
@@ -152,6 +161,7 @@ impl WatchCells {
             otherwise: 0,
             missed: 0,
             emptied: None,
+            walked_off: false,
             unjudged_told: false,
             closer_at: None,
         });
@@ -191,7 +201,18 @@ impl WatchCell {
     /// What the picture shows of the place, against how it looked when he was last found.
     pub(crate) fn read(&self, picture: &Picture) -> (PlaceVerdict, Option<PlacePatch>) {
         let Some(now) = PlacePatch::take(picture, &self.place) else { return (PlaceVerdict::Unclear, None) };
-        let reading = read_place(&self.confirmed, self.before.as_ref(), &now);
+        let mut reading = read_place(&self.confirmed, self.before.as_ref(), &now);
+        if reading.verdict == PlaceVerdict::Unclear && self.before.is_some() {
+            // What is taken for the scenery may have him in it: that he is there can be seen without.
+            let alone = read_place(&self.confirmed, None, &now);
+            if alone.verdict == PlaceVerdict::Unchanged {
+                reading = alone;
+            }
+        }
+        let seems_empty = reading.presence.abs() <= WALKED_OFF_PRESENCE_MAX && reading.leftover <= WALKED_OFF_LEFTOVER_MAX_SIGMA;
+        if self.walked_off && reading.verdict == PlaceVerdict::Unclear && seems_empty {
+            reading.verdict = PlaceVerdict::Gone;
+        }
         tracing::trace!(
             track = self.track.0,
             at_s = picture.media_time.as_secs_f64(),
@@ -209,6 +230,18 @@ impl WatchCell {
 
     pub(crate) fn at_rest(&self) -> &Track {
         &self.at_rest
+    }
+
+    /// Notes a track that began here when he was found no more, and has gone from here since: it is likely his.
+    pub(crate) fn watch_leaving(&mut self, other: &Track) {
+        let from_here = |x: f32, y: f32| {
+            let centre = self.place.centre();
+            (x - centre.x).hypot(y - centre.y) / self.place.w.max(self.place.h).max(1.0)
+        };
+        let began = other.first_seen > self.at_rest.last_seen && other.first_seen.since(self.found_at) <= SETS_OFF_WITHIN;
+        let is_his = began && from_here(other.entered_at.x, other.entered_at.y) <= SETS_OFF_LENGTHS;
+        let now = other.bbox.centre();
+        self.walked_off |= self.missed > 0 && is_his && from_here(now.x, now.y) >= GONE_LENGTHS;
     }
 
     /// Judges the place in an examined look after tracking. `track`: his, if it still lives. `others`: a detector found somebody else.
@@ -311,7 +344,7 @@ impl WatchCell {
     ) {
         let now = picture.media_time;
         self.settle(now, CellState::Found);
-        (self.found_at, self.missed, self.emptied) = (now, 0, None);
+        (self.found_at, self.missed, self.emptied, self.walked_off) = (now, 0, None, false);
         self.found = self.found.saturating_add(1);
         let same_box = self.place.iou(&track.bbox) >= SAME_BOX_IOU;
         // What is learnt here is what he is known by later: a passer-by before him is not to be learnt with him.

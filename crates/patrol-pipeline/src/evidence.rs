@@ -4,7 +4,7 @@ use crate::eyes::Eyes;
 use crate::stage::TrackMemory;
 use crate::watch::CameraWatch;
 use patrol_core::sighting::{Clip, EvidenceRef, Jpeg};
-use patrol_core::{Evidence, Picture, Posture, Sighting, Tier, WallTime};
+use patrol_core::{Evidence, Picture, PixelBox, Posture, Sighting, Tier, WallTime};
 use patrol_vision::{VisionError, jpeg};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -38,8 +38,15 @@ impl CameraWatch {
         }
     }
 
-    pub(crate) fn take_evidence(&self, sighting: &Sighting, picture: &Picture, eyes: &Eyes) -> Result<Arc<Evidence>, VisionError> {
-        let bbox = sighting.place.bbox.clipped(picture.size());
+    /// `bbox`: where the person is in this very picture.
+    pub(crate) fn take_evidence(
+        &self,
+        sighting: &Sighting,
+        bbox: &PixelBox,
+        picture: &Picture,
+        eyes: &Eyes,
+    ) -> Result<Arc<Evidence>, VisionError> {
+        let bbox = bbox.clipped(picture.size());
         let whole = hashed(jpeg::whole(picture, Some(&bbox), WHOLE_WIDTH_PX, EVIDENCE_QUALITY)?);
         let crop = hashed(jpeg::crop(picture, &bbox, CROP_MARGIN, EVIDENCE_QUALITY)?);
         let since = sighting.media_time - sighting.captured.at.since(sighting.first_seen) - PREVIEW_BEFORE;

@@ -104,7 +104,7 @@ fn assess(picture: &Picture, watch: &mut CameraWatch, eyes: &Eyes, weather: &Wea
         let score = exposure::score(&input, &weather.weather, weather.assumed);
         let due = exposure::lead_due(&sighting, &score);
         if due && watch.wants_evidence(&sighting, score.tier) {
-            match watch.take_evidence(&sighting, picture, eyes) {
+            match watch.take_evidence(&sighting, &watch.stage.tracks[index].bbox, picture, eyes) {
                 Ok(evidence) => sighting.evidence = Some(evidence),
                 Err(error) => {
                     tracing::warn!(camera = %watch.camera.id, %error, "no evidence could be made of a sighting");

@@ -1,10 +1,10 @@
 //! What of a camera outlives a restart: the places under watch in each of its views, and how tall people are there.
 
 use crate::cells::WatchCell;
-use crate::stage::{Stage, TrackMemory};
+use crate::stage::{Home, Stage, TrackMemory};
 use crate::upright::UprightHeights;
 use crate::views::Views;
-use patrol_core::{MediaTime, Picture, PictureSize, Posture, WallTime};
+use patrol_core::{MediaTime, Picture, PictureSize, PictureTransform, Posture, WallTime};
 use patrol_leads::posture::PostureFilter;
 use patrol_vision::ViewSign;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,10 @@ pub(crate) struct CameraMemory {
 #[derive(Serialize, Deserialize)]
 struct ViewMemory {
     preset: u32,
+    /// The view that it overlaps, and where its pixels stand there, row by row.
+    home: u32,
+    home_from_here: [[f64; 3]; 3],
+    view_holds: bool,
     sign: Option<ViewSign>,
     upright: UprightHeights,
     cells: Vec<CellMemory>,
@@ -52,6 +56,10 @@ impl CameraMemory {
         for view in self.views {
             let mut restored = Stage::new(view.preset, stage.tracker.next_id());
             restored.upright = view.upright;
+            restored.view_holds = view.view_holds;
+            if let Some(from_here) = PictureTransform::homography(view.home_from_here) {
+                restored.home = Home { preset: view.home, from_here };
+            }
             // Places in pixels of another size would be other places.
             for kept in view.cells.into_iter().filter(|_| same_size) {
                 restored.take_up(kept.cell, later_ns, resumed(kept.posture, kept.posture_since, later_ns, picture.media_time));
@@ -74,7 +82,15 @@ impl ViewMemory {
             posture: stage.posture(cell.track),
             posture_since: stage.memories.get(&cell.track).map_or(cell.at_rest().first_seen, |memory| memory.filter.since()),
         });
-        Self { preset: stage.preset, sign, upright: stage.upright.clone(), cells: cells.collect() }
+        Self {
+            preset: stage.preset,
+            home: stage.home.preset,
+            home_from_here: *stage.home.from_here.rows(),
+            view_holds: stage.view_holds,
+            sign,
+            upright: stage.upright.clone(),
+            cells: cells.collect(),
+        }
     }
 }
 

@@ -23,8 +23,8 @@ const FIXTURES_MAX: usize = 64;
 const DOUBTFUL: f32 = 0.4;
 /// Seen in fewer of its looks than this, it is credited with nothing (`integration.md` §6.5: motionless in at least 40 % of samples).
 const SEEN_PART_MIN: f32 = 0.4;
-/// The scenery without people is known after so long: who lies there from the beginning is a part of it.
-const SCENERY_KNOWN_AFTER: Duration = Duration::from_mins(1);
+/// The scenery without people is known after so long: who lies there from the beginning, and is not found at once, is a part of it.
+const SCENERY_KNOWN_AFTER: Duration = Duration::from_secs(10);
 /// Whoever is found anew at a place where somebody is missing, overlapping it so much, is he.
 const SUCCEEDS_IOU: f32 = 0.25;
 /// The same where the place has changed too: somebody else may have sat down beside him.
@@ -33,6 +33,10 @@ const SUCCEEDS_CHANGED_IOU: f32 = 0.5;
 pub(crate) struct Stage {
     /// Number of this view; 0 of a camera that does not turn.
     pub(crate) preset: u32,
+    /// The view that this one overlaps, and where its pixels stand there: what both see is one place. Of most views, themselves.
+    pub(crate) home: Home,
+    /// Whether what the configuration says of the camera's view holds for this one.
+    pub(crate) view_holds: bool,
     pub(crate) tracker: Tracker,
     /// All live tracks after the last look.
     pub(crate) tracks: Vec<Track>,
@@ -49,6 +53,18 @@ pub(crate) struct Stage {
     fixture_places: Vec<PixelBox>,
     /// What cells said in this look, to be told.
     partings: Vec<(TrackId, AbsenceKind)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Home {
+    pub(crate) preset: u32,
+    pub(crate) from_here: PictureTransform,
+}
+
+impl Home {
+    pub(crate) fn of(preset: u32) -> Self {
+        Self { preset, from_here: PictureTransform::IDENTITY }
+    }
 }
 
 /// What is remembered of one track beyond the tracker.
@@ -72,6 +88,8 @@ impl Stage {
     pub(crate) fn new(preset: u32, first_track_id: u64) -> Self {
         Self {
             preset,
+            home: Home::of(preset),
+            view_holds: true,
             tracker: Tracker::new(TrackerConfig::default(), first_track_id),
             tracks: Vec::new(),
             upright: UprightHeights::default(),
@@ -90,6 +108,8 @@ impl Stage {
     pub(crate) fn parked(&self) -> Self {
         Self {
             preset: self.preset,
+            home: self.home,
+            view_holds: self.view_holds,
             tracker: self.tracker.parked(),
             tracks: self.tracks.clone(),
             upright: self.upright.clone(),
@@ -178,6 +198,7 @@ impl Stage {
 
     /// Hands the detections of this look to the tracker, judges every confirmed track's posture, and every watched place.
     pub(crate) fn follow(&mut self, picture: &Picture, detections: &[Detection], view: Option<&CameraView>) {
+        let view = view.filter(|_| self.view_holds);
         let size = picture.size();
         let scale = |bbox: &PixelBox| view.and_then(|view| view.pixels_per_metre(bbox.centre(), size));
         let cells = &self.cells;
@@ -263,6 +284,7 @@ impl Stage {
                 self.cells.cells.remove(index);
                 continue;
             };
+            self.tracks.iter().filter(|other| other.id != id).for_each(|other| cell.watch_leaving(other));
             let others = self.tracks.iter().any(|other| other.id != id && is_found(other));
             let scenery = &self.scenery;
             match cell.judge(picture, track, others, |place| scenery.patch(place)) {
@@ -340,7 +362,8 @@ impl Stage {
     pub(crate) fn is_fixture(&mut self, index: usize, eyes: &Eyes, detectors: &[usize]) -> bool {
         let track = &self.tracks[index];
         let Some(memory) = self.memories.get(&track.id).filter(|_| !eyes.has_network(detectors)) else { return false };
-        let seen_part = track.hits as f32 / track.looks.max(1) as f32;
+        // Who is missed where he was found before is watched, not doubted.
+        let is_seen = self.cells.has(track.id) || track.hits as f32 >= SEEN_PART_MIN * track.looks as f32;
         let unlike = memory.resolved_votes < 0;
         let known = || unlike && self.fixture_places.iter().any(|place| place.iou(&track.bbox) > FIXTURE_IOU);
         if !memory.moved && memory.resolved_votes <= -FIXTURE_LOOKS && !known() {
@@ -349,7 +372,7 @@ impl Stage {
             }
             self.fixture_places.push(track.bbox);
         }
-        let never_moved = !memory.moved && (unlike || track.score_mean < DOUBTFUL || seen_part < SEEN_PART_MIN);
+        let never_moved = !memory.moved && (unlike || track.score_mean < DOUBTFUL || !is_seen);
         never_moved || self.fixture_places.iter().any(|place| !track.resolved && place.iou(&track.bbox) > FIXTURE_IOU)
     }
 

@@ -2,10 +2,11 @@
 
 use crate::cells::CellNews;
 use crate::sight::View;
-use crate::stage::Stage;
+use crate::stage::{Home, Stage};
 use patrol_core::desk::AbsenceKind;
 use patrol_core::{MediaTime, Picture, TrackId};
-use patrol_vision::ViewSign;
+use patrol_vision::{ViewMap, ViewSign};
+use std::sync::Arc;
 
 /// Less like the present view than this a picture shows another, or hardly anything of it; more like a known view than that it is this one.
 /// Where the two limits stand: see [`ViewSign`].
@@ -13,6 +14,8 @@ const OTHER_BELOW: f32 = 0.6;
 const KNOWN_ABOVE: f32 = 0.75;
 /// A view that stood for so many looks is worth keeping, and not asked after any more while nothing changes.
 const STEADY_LOOKS: u32 = 5;
+/// By now the camera stands still; before its people are told of.
+const MAPPED_AT_LOOK: u32 = 2;
 /// Views kept of one camera; a large dome has 255 presets, a tour some eight.
 const VIEWS_MAX: usize = 16;
 
@@ -30,6 +33,7 @@ pub(crate) enum Glance {
 pub(crate) struct Views {
     /// Of the present view.
     sign: Option<ViewSign>,
+    map: Option<Arc<ViewMap>>,
     parked: Vec<Parked>,
     last_preset: u32,
     /// Looks since the camera began to look here.
@@ -41,6 +45,7 @@ pub(crate) struct Views {
 
 struct Parked {
     sign: ViewSign,
+    map: Option<Arc<ViewMap>>,
     stage: Stage,
     at: MediaTime,
 }
@@ -82,7 +87,8 @@ impl Views {
             stage.carry(&now_from_before, other);
             if other {
                 self.last_preset += 1;
-                stage.preset = self.last_preset;
+                (stage.preset, stage.home) = (self.last_preset, Home::of(self.last_preset));
+                self.map = None;
             }
             self.sign = Some(now);
             return Glance::Same;
@@ -103,6 +109,9 @@ impl Views {
             // The first pictures of a view may be the last ones of a turn.
             (self.sign, self.doubted) = (Some(now), false);
             self.steady = self.steady.saturating_add(1);
+            if self.steady == MAPPED_AT_LOOK {
+                self.find_home(seen, stage);
+            }
             return Glance::Same;
         }
         if view == View::Same && !self.doubted && !is_young {
@@ -116,7 +125,11 @@ impl Views {
         }
         let endings = stage.endings();
         self.last_preset += 1;
+        // A jump from one picture to the next is a camera that was turned; one that flies looks at the ground as before.
+        let view_holds = stage.view_holds && view == View::Lost;
         *stage = Stage::new(self.last_preset, stage.tracker.next_id());
+        stage.view_holds = view_holds;
+        self.map = None;
         stage.inherit(if is_kept { Vec::new() } else { endings });
         (self.sign, self.steady, self.doubted) = (Some(now), 0, false);
         Glance::Other
@@ -171,7 +184,20 @@ impl Views {
     }
     pub(crate) fn keep(&mut self, sign: ViewSign, stage: Stage, at: MediaTime) {
         self.tours = true;
-        self.parked.push(Parked { sign, stage, at });
+        self.parked.push(Parked { sign, map: None, stage, at });
+    }
+
+    /// Seeks the present view in those that are known: what they both see is told as one place.
+    fn find_home(&mut self, seen: &Picture, stage: &mut Stage) {
+        let Some(map) = ViewMap::take(seen).filter(|_| self.map.is_none()) else { return };
+        let homes =
+            self.parked.iter().filter(|parked| parked.stage.preset != stage.preset && parked.stage.home.preset == parked.stage.preset);
+        let related = homes.filter_map(|parked| Some((parked.stage.preset, parked.map.as_ref()?.relate(&map)?))).next();
+        if let Some((preset, from_here)) = related {
+            tracing::debug!(preset = stage.preset, home = preset, "two views overlap");
+            stage.home = Home { preset, from_here };
+        }
+        self.map = Some(Arc::new(map));
     }
 
     /// Keeps a copy of the stage as it is at this view.
@@ -186,7 +212,7 @@ impl Views {
             });
             least.map(|index| self.parked.remove(index));
         }
-        self.parked.push(Parked { sign, stage: stage.parked(), at });
+        self.parked.push(Parked { sign, map: self.map.clone(), stage: stage.parked(), at });
     }
 
     /// Puts the stage of the known view that `now` shows in the place of `stage`.
@@ -199,7 +225,7 @@ impl Views {
         let is_kept = self.parked.iter().any(|parked| parked.stage.preset == stage.preset);
         let gone: Vec<TrackId> = stage.told().filter(|track| !is_kept && !back.memories.contains_key(track)).collect();
         back.inherit(gone.into_iter().map(|track| (track, AbsenceKind::Broke)).collect());
-        self.sign = Some(parked.sign.clone());
+        (self.sign, self.map) = (Some(parked.sign.clone()), parked.map.clone());
         *stage = back;
         (self.steady, self.doubted, self.tours) = (0, false, true);
         tracing::debug!(preset = stage.preset, "the camera looks again where it looked before");

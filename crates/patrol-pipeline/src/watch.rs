@@ -226,7 +226,8 @@ impl CameraWatch {
 
     /// Runs the detectors over the whole picture, and enlarged over the places where somebody is missing.
     pub(crate) fn detect(&mut self, seen: &Picture, eyes: &mut Eyes) -> Result<(), VisionError> {
-        let context = DetectContext { modality: self.camera.modality, view: self.camera.view.as_ref(), gsd_m: None };
+        let view = self.camera.view.as_ref().filter(|_| self.stage.view_holds);
+        let context = DetectContext { modality: self.camera.modality, view, gsd_m: None };
         self.inferences += eyes.examine(&self.detectors, seen, &context, &mut self.detections)?;
         if !eyes.has_network(&self.detectors) {
             return Ok(());
@@ -282,16 +283,21 @@ impl CameraWatch {
         }
     }
 
+    /// Where somebody is, in the view that the present one overlaps.
     fn place(&self, bbox: &PixelBox, size: PictureSize) -> Place {
-        let ground = self.camera.view.and_then(|view| view.ground_from_pixel(bbox.foot(), 0.0, size));
+        let home = &self.stage.home;
+        let bbox = home.from_here.bbox(bbox).unwrap_or(*bbox);
+        let is_known = self.stage.view_holds || (home.preset == 0 && self.stage.preset != 0);
+        let view = self.camera.view.filter(|_| is_known);
+        let ground = view.and_then(|view| view.ground_from_pixel(bbox.foot(), 0.0, size));
         Place {
             camera: self.camera.id.clone(),
-            preset: self.stage.preset,
-            bbox: *bbox,
+            preset: home.preset,
+            bbox,
             size,
             ground,
             position: ground.zip(self.camera.position).map(|(ground, camera)| camera.offset(&ground)),
-            pixels_per_metre: self.camera.view.and_then(|view| view.pixels_per_metre(bbox.centre(), size)),
+            pixels_per_metre: view.and_then(|view| view.pixels_per_metre(bbox.centre(), size)),
         }
     }
 

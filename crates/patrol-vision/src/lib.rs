@@ -26,6 +26,7 @@ pub mod runtime;
 pub mod thermal;
 pub mod tiles;
 pub mod usability;
+mod view_map;
 mod view_sign;
 
 pub use card::ModelCard;
@@ -38,4 +39,5 @@ pub use onnx::OnnxDetector;
 pub use runtime::OnnxRuntime;
 pub use thermal::{ThermalConfig, ThermalNormaliser, ThermalReading};
 pub use usability::UsabilityGuard;
+pub use view_map::ViewMap;
 pub use view_sign::ViewSign;
