@@ -18,9 +18,9 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
-const HEIGHT_M: RangeInclusive<f32> = 0.5..=1000.0;
-const TILT_DEG: RangeInclusive<f32> = 0.0..=90.0;
-const HFOV_DEG: RangeInclusive<f32> = 1.0..=170.0;
+pub(super) const HEIGHT_M: RangeInclusive<f32> = 0.5..=1000.0;
+pub(super) const TILT_DEG: RangeInclusive<f32> = 0.0..=90.0;
+pub(super) const HFOV_DEG: RangeInclusive<f32> = 1.0..=170.0;
 /// Clockwise from north; west is 270 to some and -90 to others.
 const HEADING_DEG: RangeInclusive<f32> = -360.0..=360.0;
 const POSITION_ERROR_M: RangeInclusive<f32> = 0.0..=10_000.0;

@@ -6,6 +6,7 @@ mod city;
 mod detectors;
 mod faults;
 mod interior;
+mod marks;
 mod place;
 pub(crate) mod plan;
 pub(crate) mod problem;

@@ -1,6 +1,7 @@
 //! The pipeline file as written. Every table refuses keys it does not know.
 
 use super::faults::FaultsTable;
+use super::marks;
 use super::problem::Problems;
 use patrol_core::{AlertLevel, Modality};
 use patrol_vision::HotSpotConfig;
@@ -255,13 +256,14 @@ pub(crate) fn read(text: &str, problems: &mut Problems) -> Option<PipelineFile> 
     for key in CAMERA_KEYS {
         sections.remove(key);
     }
+    marks::resolve(&mut root, problems);
     let file = PipelineFile {
         register: table(&mut root, "cameras", problems),
         register_defaults: table(&mut root, "register", problems),
         site: table(&mut root, "site", problems),
         weather: table(&mut root, "weather", problems),
-        detectors: tables(&mut root, "detector", problems),
-        cameras: tables(&mut root, "camera", problems).into_iter().map(Result::ok).collect(),
+        detectors: tables(&mut root, "detector", &[], problems),
+        cameras: tables(&mut root, "camera", &marks::KEYS, problems).into_iter().map(Result::ok).collect(),
         faults: table(&mut root, "faults", problems),
         desk: table(&mut root, "desk", problems),
         store: table(&mut root, "store", problems),
@@ -278,18 +280,23 @@ pub(crate) fn read(text: &str, problems: &mut Problems) -> Option<PipelineFile> 
 }
 
 fn table<T: DeserializeOwned>(root: &mut toml::Table, key: &str, problems: &mut Problems) -> Option<T> {
-    root.remove(key).and_then(|value| section(value, key, problems))
+    root.remove(key).and_then(|value| section(value, key, &[], problems))
 }
 
-/// Every table of a list; `Err` holds the `name` of one that could not be read.
-fn tables<T: DeserializeOwned>(root: &mut toml::Table, key: &str, problems: &mut Problems) -> Vec<Result<T, Option<String>>> {
+/// Every table of a list; `Err` holds the `name` of one that could not be read. `read_before`: keys that were read and taken out.
+fn tables<T: DeserializeOwned>(
+    root: &mut toml::Table,
+    key: &str,
+    read_before: &[&str],
+    problems: &mut Problems,
+) -> Vec<Result<T, Option<String>>> {
     let name_of = |value: &toml::Value| value.get("name").and_then(toml::Value::as_str).map(str::to_owned);
     match root.remove(key) {
         None => Vec::new(),
         Some(toml::Value::Array(values)) => {
             let one = |(index, value): (usize, toml::Value)| {
                 let name = name_of(&value);
-                section(value, &format!("{key}[{index}]"), problems).ok_or(name)
+                section(value, &format!("{key}[{index}]"), read_before, problems).ok_or(name)
             };
             values.into_iter().enumerate().map(one).collect()
         }
@@ -301,7 +308,12 @@ fn tables<T: DeserializeOwned>(root: &mut toml::Table, key: &str, problems: &mut
 }
 
 /// Deserialises one table; each unknown key is noted and taken out, so that one typo does not hide the next problem.
-fn section<T: DeserializeOwned>(mut value: toml::Value, place: &str, problems: &mut Problems) -> Option<T> {
+pub(super) fn section<T: DeserializeOwned>(
+    mut value: toml::Value,
+    place: &str,
+    read_before: &[&str],
+    problems: &mut Problems,
+) -> Option<T> {
     loop {
         let error = match serde_path_to_error::deserialize::<_, T>(value.clone()) {
             Ok(section) => return Some(section),
@@ -320,14 +332,10 @@ fn section<T: DeserializeOwned>(mut value: toml::Value, place: &str, problems: &
             );
             return None;
         };
+        let expected: Vec<&str> = expected.iter().map(String::as_str).chain(read_before.iter().copied()).collect();
         let at = if path == "." { place.to_owned() } else { format!("{place}.{path}") };
         let at = if at.ends_with(&format!(".{key}")) || at == key { at } else { format!("{at}.{key}") };
-        problems.error(
-            &at,
-            "an unknown key",
-            format!("one of {}", expected.join(", ")),
-            nearest(&key, expected.iter().map(String::as_str)),
-        );
+        problems.error(&at, "an unknown key", format!("one of {}", expected.join(", ")), nearest(&key, expected.iter().copied()));
         if !remove_key(&mut value, &key) {
             return None;
         }
