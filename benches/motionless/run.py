@@ -3,7 +3,7 @@
     python benches/motionless/run.py --patrol target/release/patrol [--rows walk-in,blind] [--variants once] [--seeds 3] [--first-seed 41]
         [--scripted] [--jobs 1] [--out FOLDER] [--keep]
 
-Rows: walk-in, blind, already, disturbed, not-lying, busy (`scenes.py` draws them); postures are `posture.py`'s. Seeds that were never looked at
+Rows: walk-in, blind, already, two, disturbed, not-lying, busy (`scenes.py` draws them); postures are `posture.py`'s. Seeds that were never looked at
 while the code was written tell the most. Aims that a scene misses stand behind FALLS SHORT. "watched" counts the people whose lead is open and does
 not say that they left. Cost is CPU seconds of `patrol replay`. All figures go to FOLDER/motionless.json; videos stay with --keep.
 Exit 1 when any scene falls short.
@@ -52,6 +52,7 @@ def measure(patrol, case, folder):
     return {
         "row": case.row, "variant": case.variant, "seed": case.seed, "about": case.about, "score": score, "camera": camera,
         "leads": len([lead for lead in json_lines(files["leads.jsonl"]) if lead["state"] not in ("CANDIDATE", "EXPIRED")]),
+        "news": sorted({line["kind"] for lead in json_lines(files["leads.jsonl"]) for line in lead["history"]}),
         "down_looks": lying, "looks": looks, "cpu_s": cpu_s, "cpu_ms_per_look": 1000 * cpu_s / max(looks, 1),
         "down_to_s": {person["id"]: person["down_to_s"] for person in truth["people"] if person["down_to_s"] is not None},
     }
@@ -116,6 +117,21 @@ def check_blind(run, _others):
         yield from closed_after(run, run["about"]["back_s"], "the detectors were back")
 
 
+def check_two(run, _others):
+    score = run["score"]
+    if score["missed"]:
+        yield f"missed: {score['missed_why']}"
+    if score["duplicates"]:
+        yield f"duplicates: {len(score['duplicates'])}"
+    yield from nothing_false(run)
+    if score["headcount_short"]:
+        yield "counted as one"
+    if any(kept["left_s"] is not None for kept in score["kept"].values()):
+        yield "let go of those who stay"
+    if run["variant"] == "one-leaves" and "news-one-fewer" not in run["news"]:
+        yield "nobody was told that one has gone"
+
+
 def check_already(run, _others):
     yield from one_lead(run)
     yield from closed_after(run, max(run["down_to_s"].values()), "he got up")
@@ -149,7 +165,7 @@ def check_busy(run, others):
             yield f"a look costs {ratio:.2f} x that of the empty street"
 
 
-CHECKS = {"walk-in": check_walk_in, "blind": check_blind, "already": check_already, "disturbed": check_disturbed, "not-lying": check_not_lying, "busy": check_busy}
+CHECKS = {"two": check_two, "walk-in": check_walk_in, "blind": check_blind, "already": check_already, "disturbed": check_disturbed, "not-lying": check_not_lying, "busy": check_busy}
 
 
 def line(run):

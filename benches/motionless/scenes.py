@@ -98,6 +98,27 @@ def already(variant, seed, rng):
     return Case("already", variant, seed, spec(street, leaves_s + 220, [lies_already(street, leaves_s)]))
 
 
+def two(variant, seed, rng):
+    """Two lie a metre apart. One gets up and goes; both stay under one quilt; one is found no more and both stay."""
+    street = Street(rng, fps=1.0)
+    first, at, pavement = comes_and_lies(street, 2.0)
+    along, left = street.local(at)
+    beside_him = street.point(along + rng.choice([-1, 1]) * rng.uniform(0.9, 1.3), left)
+    facing = first["steps"][-1]["facing_deg"] = street.heading_deg + 90 + rng.uniform(-20, 20)
+    second = street.walks_in(beside_him, pavement, 12.0, [{"do": "stand", "for_s": 4.0}, {"do": "lie", "facing_deg": facing}])
+    people, faults = [dict(first, id="p1"), dict(second, id="p2")], {}
+    if variant == "one-leaves":
+        people[1]["steps"][-1]["for_s"] = rng.uniform(240, 300)
+        people[1]["steps"] += street.walks_out(beside_him, pavement)
+    elif variant == "quilt":
+        for person in people:
+            person["steps"][-1]["cover"] = "quilt"
+    elif variant == "one-blind":
+        faults = {"detection": {"blind": [{"person": "p2", "from_s": 120.0, "to_s": 480.0}]}}
+    # Whoever covers himself at once is known by nothing but that he vanished there: of unknown posture, a lead after ten minutes.
+    return Case("two", variant, seed, spec(street, 960.0 if variant == "quilt" else 560.0, people, **faults))
+
+
 def disturbed(variant, seed, rng):
     street = Street(rng, fps=1.0 if variant in ("snow", "tour") else 2.0)
     duration_s, output, more = 600.0, None, {}
@@ -228,6 +249,7 @@ ROWS = {
     "walk-in": (walk_in, ["once", "every-60", "miss-35"]),
     "blind": (blind, ["stays", "leaves", "all-out-leaves"]),
     "already": (already, ["leaves"]),
+    "two": (two, ["one-leaves", "quilt", "one-blind"]),
     "disturbed": (disturbed, ["snow", "headlights", "flicker", "tour", "agc"]),
     "not-lying": (not_lying, ["stand", "walk", "bench", "shoe", "bus", "sweeper", "dog", "mannequin"]),
     "busy": (busy, ["crowd", "empty"]),

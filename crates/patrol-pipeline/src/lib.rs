@@ -18,6 +18,7 @@ pub mod slot;
 pub mod source;
 mod stage;
 pub mod upright;
+mod vanished;
 mod views;
 pub mod watch;
 

@@ -6,8 +6,8 @@ use crate::upright::UprightHeights;
 use patrol_core::desk::AbsenceKind;
 use patrol_core::{CameraView, Detection, MediaTime, Picture, PictureTransform, PixelBox, Posture, Tier, Track, TrackId, TrackStage};
 use patrol_leads::posture::{self, PostureFilter, PostureInput};
-use patrol_track::{Tracker, TrackerConfig};
-use patrol_vision::change::{ChangeGuard, PlaceVerdict, Scenery};
+use patrol_track::{EndedTrack, Tracker, TrackerConfig};
+use patrol_vision::change::{ChangeGuard, PlacePatch, PlaceVerdict, Scenery};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -51,6 +51,8 @@ pub(crate) struct Stage {
     walkers: BTreeMap<TrackId, (MediaTime, PixelBox)>,
     /// Where lamps and bonnets are known to be; the oldest goes first.
     fixture_places: Vec<PixelBox>,
+    /// Tracks that ended in this look.
+    ended: Vec<EndedTrack>,
     /// What cells said in this look, to be told.
     partings: Vec<(TrackId, AbsenceKind)>,
 }
@@ -81,6 +83,8 @@ pub(crate) struct TrackMemory {
     pub(crate) moved: bool,
     /// Looks in which a detector took it for a person, less those in which only a person could tell.
     pub(crate) resolved_votes: i32,
+    /// He was taken up once where he vanished.
+    pub(crate) vanished: bool,
 }
 
 impl Stage {
@@ -100,6 +104,7 @@ impl Stage {
             scenery_since: None,
             walkers: BTreeMap::new(),
             fixture_places: Vec::new(),
+            ended: Vec::new(),
             partings: Vec::new(),
         }
     }
@@ -120,6 +125,7 @@ impl Stage {
             scenery_since: self.scenery_since,
             walkers: BTreeMap::new(),
             fixture_places: self.fixture_places.clone(),
+            ended: Vec::new(),
             partings: Vec::new(),
         }
     }
@@ -204,6 +210,9 @@ impl Stage {
         let cells = &self.cells;
         self.tracker.hold(|id| cells.has(id));
         self.tracker.update(picture.media_time, size, detections, &scale);
+        self.refresh();
+        let ended = self.tracker.ended().to_vec();
+        self.ended = self.keep_vanished(ended, picture);
         self.refresh();
         self.find_successors(picture);
         self.judge_cells(picture, &scale);
@@ -302,7 +311,11 @@ impl Stage {
                 CellNews::Unjudged => self.partings.push((id, AbsenceKind::Unjudged)),
                 news @ (CellNews::SeenEmpty | CellNews::Lost) => {
                     self.cells.cells.remove(index);
-                    self.tracker.release(id);
+                    let released = self.tracker.release(id);
+                    if news == CellNews::Lost && released.is_some_and(|track| self.keep_if_there(&track, picture)) {
+                        self.refresh();
+                        continue;
+                    }
                     self.memories.remove(&id);
                     let why = if news == CellNews::SeenEmpty { AbsenceKind::SeenEmpty } else { AbsenceKind::Broke };
                     self.partings.push((id, why));
@@ -318,6 +331,11 @@ impl Stage {
         let occupied: Vec<PixelBox> = people.chain(detections.iter().map(|detection| detection.bbox)).collect();
         self.scenery_since.get_or_insert(picture.media_time);
         self.scenery.learn(picture, &occupied);
+    }
+
+    /// How a place looked before people came to it, if that is known.
+    pub(crate) fn before(&self, place: &PixelBox) -> Option<PlacePatch> {
+        self.scenery.patch(place)
     }
 
     /// Puts the place of somebody who rests, and who was told of, under watch.
@@ -379,7 +397,7 @@ impl Stage {
     /// Who is to be missed after this look, and why; of tracks, those that were told of.
     pub(crate) fn partings(&mut self) -> Vec<(TrackId, AbsenceKind)> {
         let mut partings = std::mem::take(&mut self.partings);
-        for ended in self.tracker.ended() {
+        for ended in std::mem::take(&mut self.ended) {
             let id = ended.track.id;
             if self.memories.remove(&id).is_some() {
                 partings.push((id, if ended.walked_out { AbsenceKind::WalkedOut } else { AbsenceKind::Broke }));

@@ -1,0 +1,71 @@
+//! Who vanishes inside the picture: under a quilt, or into one warm region with somebody who lies there.
+//!
+//! No detector finds him any more, but something lies now where he was last seen that did not before he came. It is watched as a person of unknown
+//! posture, without motion, until it is seen to have gone.
+
+use crate::stage::{Stage, TrackMemory};
+use patrol_core::{Picture, PixelBox, Posture, Track, TrackId};
+use patrol_leads::posture::PostureFilter;
+use patrol_track::EndedTrack;
+use patrol_vision::change::{PlacePatch, PlaceVerdict, read_place};
+
+/// A track seen so often was somebody.
+const HITS_MIN: u32 = 6;
+/// So near to the picture's edge, in parts of his longer side, he may have left it.
+const EDGE_PART: f32 = 0.5;
+/// A place that is another's by more than this part of it shows the other; and so may one with somebody who moves so near, in its longer sides.
+const OTHERS_PART_MAX: f32 = 0.4;
+const OTHERS_NEAR: f32 = 1.0;
+/// Smaller than this nothing is known by its picture, pixels: short and long side (design §5).
+const BODY_MIN_PX: (f32, f32) = (8.0, 14.0);
+
+impl Stage {
+    /// Takes up again whoever of `ended` seems still to be where he vanished; gives the others.
+    pub(crate) fn keep_vanished(&mut self, ended: Vec<EndedTrack>, picture: &Picture) -> Vec<EndedTrack> {
+        let is_known_gone = |ended: &EndedTrack| ended.walked_out || ended.out_of_view || ended.merged_into.is_some();
+        ended.into_iter().filter(|ended| is_known_gone(ended) || !self.keep_if_there(&ended.track, picture)).collect()
+    }
+
+    /// `track` is no longer followed. Once for each.
+    pub(crate) fn keep_if_there(&mut self, track: &Track, picture: &Picture) -> bool {
+        let (short, long) = (track.bbox.w.min(track.bbox.h), track.bbox.w.max(track.bbox.h));
+        let is_somebody = track.hits >= HITS_MIN && short >= BODY_MIN_PX.0 && long >= BODY_MIN_PX.1;
+        let is_news = self.memories.get(&track.id).is_some_and(|memory| memory.moved && !memory.vanished);
+        if !is_somebody || !is_news || is_at_edge(&track.bbox, picture) || self.is_anothers_place(track) {
+            return false;
+        }
+        let Some((before, now)) = self.before(&track.bbox).zip(PlacePatch::take(picture, &track.bbox)) else { return false };
+        // It stands out from the scenery when its own picture shows it there.
+        if read_place(&now, Some(&before), &now).verdict != PlaceVerdict::Unchanged {
+            return false;
+        }
+        let at = picture.media_time;
+        let resting = Track { still_since: Some(at), ..track.clone() };
+        self.tracker.take_up(resting.clone(), &track.bbox, None);
+        let told = self.memories.remove(&track.id).unwrap_or_default();
+        let memory = TrackMemory {
+            filter: PostureFilter::resume(Posture::Unknown, at, at),
+            posture: Some(Posture::Unknown),
+            vanished: true,
+            ..told
+        };
+        self.memories.insert(track.id, memory);
+        self.cells.open(&resting, Posture::Unknown, picture, Some(before));
+        true
+    }
+
+    /// Whether somebody else is, or is watched, where `track` was last.
+    fn is_anothers_place(&self, track: &Track) -> bool {
+        let area = track.bbox.area().max(1.0);
+        let covered = |id: TrackId, place: &PixelBox| id != track.id && place.intersection(&track.bbox) > OTHERS_PART_MAX * area;
+        let near = track.bbox.grown(OTHERS_NEAR * track.bbox.w.max(track.bbox.h));
+        let moving = self.tracks.iter().filter(|other| other.id != track.id && other.still_since.is_none());
+        moving.into_iter().any(|other| near.intersection(&other.bbox) > 0.0) || self.cells.cells.iter().any(|cell| covered(cell.track, &cell.place))
+    }
+}
+
+fn is_at_edge(bbox: &PixelBox, picture: &Picture) -> bool {
+    let (w, h) = (picture.size().width as f32, picture.size().height as f32);
+    let margin = EDGE_PART * bbox.w.max(bbox.h);
+    bbox.x < margin || bbox.y < margin || bbox.right() > w - margin || bbox.bottom() > h - margin
+}
