@@ -36,6 +36,8 @@ const WALKED_OFF_PRESENCE_MAX: f32 = 0.1;
 const WALKED_OFF_LEFTOVER_MAX_SIGMA: f32 = 8.0;
 /// While he is found, how his place looks is learnt so often: light and snow change it no faster, and a crowd that stands costs little.
 const CONFIRM_EVERY: Duration = Duration::from_secs(10);
+/// A place that cannot be judged is read so often: in a crowd there are some.
+const UNCLEAR_READ_EVERY: Duration = Duration::from_secs(3);
 /// So many looks vote on a posture (`patrol-leads`); so many in vain are enough.
 const UNDERSTOOD_LOOKS: u32 = 9;
 const UNDERSTOOD_MISSES: u32 = 30;
@@ -86,6 +88,7 @@ pub(crate) struct WatchCell {
     walked_off: bool,
     unjudged_told: bool,
     closer_at: Option<MediaTime>,
+    read_at: Option<MediaTime>,
 }
 
 /// The place was seen as it is without him.
@@ -164,6 +167,7 @@ impl WatchCells {
             walked_off: false,
             unjudged_told: false,
             closer_at: None,
+            read_at: None,
         });
         if self.cells.len() > CELLS_MAX {
             let urgency = |cell: &WatchCell| (cell.posture.is_down(), std::cmp::Reverse(cell.at_rest.still_since.unwrap_or(now)));
@@ -263,6 +267,12 @@ impl WatchCell {
             self.at_rest.clone_from(track);
             return CellNews::None;
         }
+        let is_read = self.read_at.is_some_and(|at| now.since(at) < UNCLEAR_READ_EVERY);
+        if !is_found && self.state == CellState::Unclear && is_read {
+            self.missed += 1;
+            return if self.is_given_up(now) { CellNews::Lost } else { self.wait(now) };
+        }
+        self.read_at = Some(now);
         let (verdict, patch) = self.read(picture);
         if is_found && self.is_away(track) {
             let is_another = verdict == PlaceVerdict::Unchanged || (self.missed >= HIDDEN_LOOKS && verdict != PlaceVerdict::Gone);
@@ -377,6 +387,7 @@ impl WatchCell {
             track.still_since.as_mut(),
             self.closer_at.as_mut(),
             self.confirmed_at.as_mut(),
+            self.read_at.as_mut(),
             self.emptied.as_mut().map(|emptied| &mut emptied.since),
         ]
         .into_iter()

@@ -16,7 +16,7 @@ const PREVIEW_BEFORE: Duration = Duration::from_secs(30);
 const EVIDENCE_EVERY: Duration = Duration::from_mins(1);
 /// At most this many small pictures go before a decision (design §6), no closer than this.
 const PREVIEW_MAX: usize = 20;
-const PREVIEW_EVERY: Duration = Duration::from_secs(1);
+const PREVIEW_EVERY: Duration = Duration::from_secs(3);
 const PREVIEW_WIDTH_PX: u32 = 320;
 /// Evidence is looked at on a screen: wider pictures are scaled down to this.
 const WHOLE_WIDTH_PX: u32 = 1280;
@@ -100,9 +100,10 @@ impl CameraWatch {
         changed
     }
 
-    /// Keeps a small picture while anyone is here who does not simply walk by.
+    /// Keeps a small picture while anyone rests here.
     pub(crate) fn keep_preview<'a>(&mut self, picture: &Picture, mut told: impl Iterator<Item = &'a Sighting>) {
-        let someone = told.any(|sighting| sighting.posture != Posture::Walking);
+        let someone =
+            told.any(|sighting| sighting.posture != Posture::Walking && (sighting.still_since.is_some() || sighting.posture.is_down()));
         let recent = self.previews.back().is_some_and(|(at, _)| picture.media_time.since(*at) < PREVIEW_EVERY);
         if !someone || recent {
             return;

@@ -60,7 +60,8 @@ impl Stage {
         let covered = |id: TrackId, place: &PixelBox| id != track.id && place.intersection(&track.bbox) > OTHERS_PART_MAX * area;
         let near = track.bbox.grown(OTHERS_NEAR * track.bbox.w.max(track.bbox.h));
         let moving = self.tracks.iter().filter(|other| other.id != track.id && other.still_since.is_none());
-        moving.into_iter().any(|other| near.intersection(&other.bbox) > 0.0) || self.cells.cells.iter().any(|cell| covered(cell.track, &cell.place))
+        moving.into_iter().any(|other| near.intersection(&other.bbox) > 0.0)
+            || self.cells.cells.iter().any(|cell| covered(cell.track, &cell.place))
     }
 }
 

@@ -1,6 +1,6 @@
 //! One posture out of many looks, so that one wrong look does not restart a clock.
 
-use super::PostureJudgement;
+use super::{PostureJudgement, SITTING_OR_DOWN};
 use patrol_core::{MediaTime, Posture};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -22,6 +22,12 @@ const UNKNOWN_AFTER: Duration = Duration::from_mins(2);
 const UPRIGHT_HOLDS: Duration = Duration::from_mins(20);
 /// Confidence of such a look.
 const UPRIGHT_BY_HISTORY: f32 = 0.3;
+
+/// Who may as well sit as be down for so long is down: after ten minutes a lead is due of either, and one that is missed is the worse mistake.
+const DOUBT_HOLDS: Duration = Duration::from_mins(10);
+/// Confidence of such a look, and its reason.
+const DOWN_BY_DOUBT: f32 = 0.3;
+const DOUBTED: &str = "in-doubt-for-long";
 
 /// Down, sitting, other: the classes whose clocks count apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +65,8 @@ pub struct PostureFilter {
     known_at: MediaTime,
     /// When it was surely upright last.
     upright_at: Option<MediaTime>,
+    /// Since when looks cannot tell sitting from down, and none told otherwise.
+    doubt_since: Option<MediaTime>,
 }
 
 impl PostureFilter {
@@ -82,15 +90,18 @@ impl PostureFilter {
     }
 
     /// Takes one look's judgement and gives the posture that the looks so far agree on.
+    ///
+    /// Doubt between sitting and down votes, weakly: few looks that call a sitter lying are outvoted. Other looks that say nothing do not.
     pub fn update(&mut self, at: MediaTime, judgement: PostureJudgement) -> Posture {
         let judgement = self.resolved(at, judgement);
+        let doubted = self.doubt_since.filter(|_| judgement.why == DOUBTED);
         if self.class.is_none() {
             (self.since, self.known_at) = (at, at);
         }
         while self.votes.front().is_some_and(|vote| at.since(vote.at) > VOTE_LASTS) || self.votes.len() >= VOTES_MAX {
             self.votes.pop_front();
         }
-        if judgement.posture == Posture::Unknown {
+        if judgement.posture == Posture::Unknown && judgement.why != SITTING_OR_DOWN {
             if self.class.is_none() {
                 self.class = Some(Class::Other);
             }
@@ -114,14 +125,17 @@ impl PostureFilter {
         let (leading, weight) = classes.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a }).unwrap_or((Class::Other, 0.0));
         if present.is_none_or(|present| present != leading && weight > OVERTURNS * self.weight_of(present)) {
             let first = self.votes.iter().find(|vote| class_of(vote.posture) == leading).map_or(at, |vote| vote.at);
-            self.enter(at, first, leading);
+            self.enter(at, doubted.unwrap_or(first), leading);
         }
         let posture = self.leading_posture();
         self.posture = Some(posture);
+        if !posture.is_down() && posture != Posture::Unknown {
+            self.doubt_since = None;
+        }
         posture
     }
 
-    /// Settles by history what one look cannot: walked with this shape before, so upright.
+    /// Settles by history what one look cannot: walked with this shape before, so upright; in doubt for long, so down.
     fn resolved(&mut self, at: MediaTime, judgement: PostureJudgement) -> PostureJudgement {
         let is_upright = matches!(judgement.posture, Posture::Standing | Posture::Walking);
         if is_upright {
@@ -130,6 +144,9 @@ impl PostureFilter {
         let was_upright = matches!(self.posture, Some(Posture::Standing | Posture::Walking));
         if judgement.is_ambiguous() && was_upright && self.upright_at.is_some_and(|upright| at.since(upright) <= UPRIGHT_HOLDS) {
             return PostureJudgement { posture: Posture::Standing, confidence: UPRIGHT_BY_HISTORY, why: "upright-before" };
+        }
+        if judgement.why == SITTING_OR_DOWN && at.since(*self.doubt_since.get_or_insert(at)) >= DOUBT_HOLDS {
+            return PostureJudgement { posture: Posture::Slumped, confidence: DOWN_BY_DOUBT, why: DOUBTED };
         }
         judgement
     }
@@ -228,6 +245,39 @@ mod tests {
         assert!(filter.since() > MediaTime::ZERO);
         feed(&mut filter, 75.0, &[Lying; 15]);
         assert_eq!(filter.since(), MediaTime::ZERO);
+    }
+
+    fn doubt() -> PostureJudgement {
+        PostureJudgement { posture: Posture::Unknown, confidence: super::super::DOUBT_CONFIDENCE, why: SITTING_OR_DOWN }
+    }
+
+    #[test]
+    fn who_may_sit_is_down_after_ten_minutes_and_since_the_first_look() {
+        let mut filter = PostureFilter::new();
+        let at = |t: i32| MediaTime::from_secs_f64(f64::from(t));
+        for t in 0..600 {
+            assert_eq!(filter.update(at(t), doubt()), Posture::Unknown, "at {t} s");
+        }
+        for t in 600..660 {
+            filter.update(at(t), doubt());
+        }
+        assert_eq!((filter.update(at(660), doubt()), filter.since()), (Posture::Slumped, MediaTime::ZERO));
+        let mut sits = PostureFilter::new();
+        for t in 0..1200 {
+            let seen = if t % 40 < 5 { PostureJudgement { posture: Posture::Sitting, confidence: 0.7, why: "shape" } } else { doubt() };
+            assert!(!sits.update(at(t), seen).is_down(), "at {t} s");
+        }
+    }
+
+    #[test]
+    fn a_few_lying_looks_in_doubt_do_not_make_one_lie_and_a_third_does() {
+        let lying_every = |every: i32| {
+            let mut filter = PostureFilter::new();
+            let lying = PostureJudgement { posture: Posture::Lying, confidence: 0.5, why: "shape" };
+            let look = |t: i32| filter.update(MediaTime::from_secs_f64(f64::from(t)), if t % every == 0 { lying } else { doubt() });
+            (0..120).map(look).skip(20).filter(|posture| *posture == Posture::Lying).count()
+        };
+        assert_eq!((lying_every(3), lying_every(8)), (100, 0));
     }
 
     /// Seen in a rendered square: one look in two minutes called somebody who waits curled, and all others said nothing.

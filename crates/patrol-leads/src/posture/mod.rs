@@ -1,25 +1,33 @@
 //! How a body lies, sits or stands, judged from one look ([`judge`]) and over time ([`PostureFilter`]).
 //!
-//! With a view, bodies of known size are placed where the box is and their shapes on the picture compared with what is seen
-//! (`shape.rs`): that holds from a street lamp as well as straight down, where width over height alone says nothing.
+//! With a view, figures of known size (`figures.rs`) are placed where the box is, turned and scaled, and all that fits what is seen is weighed (`shape.rs`):
+//! that holds from a street lamp as well as straight down, where width over height alone says nothing.
+//!
+//! What cannot be told, by geometry: who lies along the line of sight is as high and wide as one who crouches, sits or stands where the camera looks down by about
+//! 34°, 28–41° or 47° (his length · sin against their height · cos). There a warm region's moments help, and time (`filter.rs`).
 
-mod blob;
+#[cfg(test)]
+mod capsules;
+#[cfg(test)]
+mod dice;
+mod figures;
 mod filter;
 #[cfg(test)]
 mod rendered;
 #[cfg(test)]
 mod rendered_tests;
 mod shape;
+#[cfg(test)]
+mod street_tests;
 
-use blob::BlobCue;
-pub use blob::BlobGround;
+use figures::Kind;
 pub use filter::PostureFilter;
 
 use patrol_core::view::UPRIGHT_HEIGHT_M;
 use patrol_core::{CameraView, PictureSize, Posture, Track};
 
-/// Below this a body has no posture (design §5), pixels: short and long side.
-const BODY_MIN_PX: (f32, f32) = (8.0, 14.0);
+/// Below this a body has no posture (design §5), pixels: short and long side; half a pixel less, by which edges are uncertain.
+const BODY_MIN_PX: (f32, f32) = (7.5, 13.5);
 /// Faster than this is walking, m/s; a crawl or the jitter of a lying body's box is slower than the second.
 const WALKING_M_S: f32 = 0.3;
 const SURELY_WALKING_M_S: f32 = 0.8;
@@ -30,8 +38,24 @@ const EDGE_PX: f32 = 1.5;
 pub(crate) const AMBIGUOUS: &str = "ambiguous";
 const TOO_SMALL: &str = "too-small";
 const NO_BODY_FITS: &str = "no-body-fits";
-/// Confidence of the blob where the shape says nothing, of its probability.
-const BLOB_ALONE: f32 = 0.7;
+const SITTING_OR_DOWN: &str = "sitting-or-down";
+const DOG: &str = "smaller-than-a-body";
+/// A dog with this share is called nothing. Rendered people who lie along the line of sight lose 0.7 % of looks to it, at 0.5 up to 9 %.
+const DOG_MIN: f32 = 0.7;
+/// Who is down so many times as likely as upright is called so: upright and lying are never confused on a guess.
+const DOWN_OVER_STANDING: f32 = 1.5;
+/// The same of sitting: with a warm region's moments, without them, and seen from above, where nobody watches for ten minutes.
+const DOWN_OVER_SITTING: f32 = 0.67;
+const DOWN_OVER_SITTING_BY_BOX: f32 = 1.0;
+const DOWN_OVER_SITTING_FROM_ABOVE: f32 = 0.25;
+const ABOVE_DEG: f32 = 45.0;
+/// Who is down with this share, and is not called so, is not called anything: where he may sit, and where he may stand, which is no lead ever.
+const DOUBT_MIN: f32 = 0.07;
+const DOUBT_MIN_UPRIGHT: f32 = 0.03;
+/// Of a look in doubt between sitting and down.
+const DOUBT_CONFIDENCE: f32 = 0.2;
+/// Among those that are down, called lying.
+const LYING_AMONG_DOWN: f32 = 0.05;
 
 /// What one look offers.
 #[derive(Debug, Clone, Copy)]
@@ -39,19 +63,25 @@ pub struct PostureInput<'a> {
     pub track: &'a Track,
     pub size: PictureSize,
     pub view: Option<&'a CameraView>,
-    /// Height of an upright person at this row, learnt from walkers, pixels: for cameras without a view.
-    pub learnt_upright_px: Option<f32>,
+    /// Height of an upright person at this row, learnt from walkers: for cameras without a view.
+    pub learnt_upright_px: Option<UprightPx>,
+}
+
+/// How tall a person who stands is in the picture, pixels, and by how much one of them differs (1 σ).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct UprightPx {
+    pub height: f32,
+    pub sigma: f32,
 }
 
 /// One look's opinion.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PostureJudgement {
     pub posture: Posture,
-    /// 0–1: how far the best hypothesis lies before the next.
+    /// 0–1: its share in all that fits; of `Unknown`, what the look weighs.
     pub confidence: f32,
-    /// Stable reason: `shape`, `in-doubt-worse`, `learnt-height`, `outline`, `speed`; of `Unknown`: `too-small`, `cut-by-edge`, `above-horizon`,
-    /// `no-body-fits`, `ambiguous`; with a blob also `blob-from-above`, `blob-across-axis`, and of `Unknown` `blob-along-axis`,
-    /// `blob-no-body-lies-so`.
+    /// Stable reason: `shape`, `learnt-height`, `outline`, `speed`; of `Unknown`: `too-small`, `cut-by-edge`, `above-horizon`, `no-body-fits`, `ambiguous`
+    /// (upright or down), `sitting-or-down`, `smaller-than-a-body` (a dog).
     pub why: &'static str,
 }
 
@@ -62,24 +92,25 @@ impl PostureJudgement {
 
     /// Upright, or lying along the optical axis.
     fn is_ambiguous(&self) -> bool {
-        self.posture == Posture::Unknown && (self.why == AMBIGUOUS || self.why == blob::ALONG_AXIS)
+        self.posture == Posture::Unknown && self.why == AMBIGUOUS
     }
 }
 
-/// Judges one look. In doubt the more harmful posture, except that upright and lying are never confused on a guess: that is `Unknown`.
+/// Judges one look. Among those that are down doubt goes to lying; between them and others it is `Unknown`.
 pub fn judge(input: &PostureInput) -> PostureJudgement {
     let bbox = input.track.bbox;
-    if !bbox.is_finite() || bbox.w.min(bbox.h) < BODY_MIN_PX.0 || bbox.w.max(bbox.h) < BODY_MIN_PX.1 {
+    let (w_px, h_px) = shape::body_px(input.track);
+    if !bbox.is_finite() || w_px.min(h_px) < BODY_MIN_PX.0 || w_px.max(h_px) < BODY_MIN_PX.1 {
         return PostureJudgement::new(Posture::Unknown, 0.0, TOO_SMALL);
     }
     let shape = match (input.view, input.learnt_upright_px) {
-        (Some(view), _) => with_blob(by_view(input, view), input, view),
-        (None, Some(upright_px)) if upright_px >= BODY_MIN_PX.1 => by_learnt_height(input, upright_px),
+        (Some(view), _) => by_view(input, view),
+        (None, Some(upright)) if upright.height >= BODY_MIN_PX.1 => by_learnt_height(input, upright),
         (None, _) => by_outline(input),
     };
     let scale = match (input.view, input.learnt_upright_px) {
         (Some(view), _) => view.pixels_per_metre(bbox.centre(), input.size),
-        (None, Some(upright_px)) => Some(upright_px / UPRIGHT_HEIGHT_M),
+        (None, Some(upright)) => Some(upright.height / UPRIGHT_HEIGHT_M),
         (None, None) => None,
     };
     // Of unknown scale, the box itself is the measure: its long side is a body's length.
@@ -98,88 +129,50 @@ fn is_cut(input: &PostureInput) -> bool {
 }
 
 fn by_view(input: &PostureInput, view: &CameraView) -> PostureJudgement {
+    let unknown = |confidence, why| PostureJudgement::new(Posture::Unknown, confidence, why);
     if is_cut(input) {
-        return PostureJudgement::new(Posture::Unknown, 0.1, "cut-by-edge");
+        return unknown(0.1, "cut-by-edge");
     }
-    let fits = shape::fit(input.track, view, input.size);
-    let Some(best) = fits.first() else { return PostureJudgement::new(Posture::Unknown, 0.0, "above-horizon") };
-    if best.misfit > shape::MISFIT_MAX {
-        return PostureJudgement::new(Posture::Unknown, 0.1, NO_BODY_FITS);
+    let Some(shares) = shape::weigh(input.track, view, input.size) else { return unknown(0.0, "above-horizon") };
+    if !shares.is_body {
+        return unknown(0.1, NO_BODY_FITS);
     }
-    let margin_of = |wanted: &dyn Fn(Posture) -> bool| {
-        fits.iter().find(|fit| wanted(fit.posture)).map_or(f32::INFINITY, |fit| fit.misfit - best.misfit)
+    let [standing, bent, sitting] = [Kind::Standing, Kind::Bent, Kind::Sitting].map(|kind| shares.of(kind));
+    let (down, on_feet) = (shares.down(), standing + bent);
+    if shares.of(Kind::Dog) >= DOG_MIN {
+        return unknown(0.3, DOG);
+    }
+    let is_above = view.depression_deg(input.track.bbox.centre(), input.size).is_some_and(|depression_deg| depression_deg >= ABOVE_DEG);
+    let over_sitting = match () {
+        () if is_above => DOWN_OVER_SITTING_FROM_ABOVE,
+        () if input.track.blob.is_some() => DOWN_OVER_SITTING,
+        () => DOWN_OVER_SITTING_BY_BOX,
     };
-    let confidence_of = |margin: f32| 1.0 - (-margin / shape::AMBIGUOUS).exp() * 0.5;
-    let to_other = |posture: Posture| margin_of(&|other| other != posture);
-    let is_steep = view.depression_deg(input.track.bbox.foot(), input.size).is_some_and(|depression| depression > shape::STEEP_DEG);
-    let long_m =
-        view.pixels_per_metre(input.track.bbox.centre(), input.size).map(|scale| input.track.bbox.w.max(input.track.bbox.h) / scale);
-    if is_steep && best.posture != Posture::Standing && long_m.is_some_and(|long_m| long_m < shape::DOWN_FROM_ABOVE_M) {
-        return PostureJudgement::new(Posture::Unknown, 0.3, AMBIGUOUS);
+    if down >= DOWN_OVER_STANDING * on_feet && down >= over_sitting * sitting {
+        let [lying, curled, slumped] = [Kind::Lying, Kind::Curled, Kind::Slumped].map(|kind| shares.of(kind));
+        let posture = match () {
+            () if lying >= LYING_AMONG_DOWN * down => Posture::Lying,
+            () if curled >= slumped => Posture::Curled,
+            () => Posture::Slumped,
+        };
+        return PostureJudgement::new(posture, down, "shape");
     }
-    match best.posture {
-        Posture::Standing => {
-            // A person lying along the optical axis throws the shape of one who stands.
-            let to_down = margin_of(&Posture::is_down);
-            if to_down < shape::AMBIGUOUS {
-                return PostureJudgement::new(Posture::Unknown, 0.3, AMBIGUOUS);
-            }
-            PostureJudgement::new(Posture::Standing, confidence_of(to_other(Posture::Standing)), "shape")
-        }
-        posture => {
-            let to_upright = margin_of(&|other| other == Posture::Standing);
-            if posture.is_down() && to_upright < shape::AMBIGUOUS {
-                return PostureJudgement::new(Posture::Unknown, 0.3, AMBIGUOUS);
-            }
-            // Among the harmful, doubt goes to the more harmful.
-            if (posture == Posture::Sitting || posture == Posture::Slumped) && to_upright >= shape::AMBIGUOUS {
-                let curled_doubt = if is_steep { shape::DOUBT_FROM_ABOVE } else { shape::DOUBT };
-                for (wanted, doubt) in [(Posture::Lying, shape::DOUBT), (Posture::Curled, curled_doubt)] {
-                    if margin_of(&|other| other == wanted) < doubt {
-                        return PostureJudgement::new(wanted, 0.5, "in-doubt-worse");
-                    }
-                }
-            }
-            PostureJudgement::new(posture, confidence_of(to_other(posture)), "shape")
-        }
+    let is_upright = standing >= sitting + bent;
+    if down >= if is_upright { DOUBT_MIN_UPRIGHT } else { DOUBT_MIN } {
+        return if is_upright { unknown(0.3, AMBIGUOUS) } else { unknown(DOUBT_CONFIDENCE, SITTING_OR_DOWN) };
     }
-}
-
-/// What the region's axes in metres add to the shape.
-///
-/// Chosen on rendered bodies (`rendered_tests.rs`): the shape already sees the axes, so that they seldom find who lies where it does not; but they keep
-/// it from calling one lying who stands or walks (walking at 45–60°: 4.8 % to 0.5 %), for which 13 % of those who lie there, along the line of sight, are
-/// unknown. Surer shapes are no exception: letting them pass called more than 2 % of the walkers lying on some seeds. Curled and slumped are down
-/// already, and their regions do not tell them from lying.
-fn with_blob(shape: PostureJudgement, input: &PostureInput, view: &CameraView) -> PostureJudgement {
-    let Some(blob) = input.track.blob else { return shape };
-    let measured = BlobGround::measure(&blob, view, input.size).filter(|ground| ground.depression_deg >= blob::GRAZING_DEG);
-    let Some(ground) = measured else { return shape };
-    // The box is wider than the body, by the margin of its detector.
-    let is_small = blob.minor_px < BODY_MIN_PX.0 || blob.major_px < BODY_MIN_PX.1;
-    let unknown = |why| PostureJudgement::new(Posture::Unknown, 0.3, why);
-    match (shape.posture, ground.cue()) {
-        (Posture::Lying, BlobCue::Lying(p, _)) => PostureJudgement { confidence: shape.confidence.max(p), ..shape },
-        (Posture::Lying, BlobCue::MayStand) => unknown(blob::ALONG_AXIS),
-        (Posture::Lying, BlobCue::NotLying) => unknown(blob::NO_BODY),
-        (Posture::Lying, BlobCue::Unsure) if is_small => unknown(TOO_SMALL),
-        // They contradict each other, and upright and lying are never confused on a guess.
-        (Posture::Standing, BlobCue::Lying(..)) => unknown(AMBIGUOUS),
-        (Posture::Sitting, BlobCue::Lying(p, why)) if !is_small => PostureJudgement::new(Posture::Lying, BLOB_ALONE * p, why),
-        (Posture::Unknown, BlobCue::Lying(p, why)) if !is_small && matches!(shape.why, AMBIGUOUS | NO_BODY_FITS) => {
-            PostureJudgement::new(Posture::Lying, BLOB_ALONE * p, why)
-        }
-        _ => shape,
-    }
+    // Whoever is bent for longer than a moment is not bent, but huddled.
+    let posture = if is_upright { Posture::Standing } else { Posture::Sitting };
+    PostureJudgement::new(posture, standing.max(sitting + bent), "shape")
 }
 
 /// Without a view: sizes against the upright height learnt from walkers in this row.
-fn by_learnt_height(input: &PostureInput, upright_px: f32) -> PostureJudgement {
+fn by_learnt_height(input: &PostureInput, upright: UprightPx) -> PostureJudgement {
     if is_cut(input) {
         return PostureJudgement::new(Posture::Unknown, 0.1, "cut-by-edge");
     }
-    let (h, w) = (input.track.bbox.h / upright_px, input.track.bbox.w / upright_px);
-    let long = input.track.blob.map_or(h.hypot(w), |blob| blob.major_px / upright_px);
+    let (h, w) = (input.track.bbox.h / upright.height, input.track.bbox.w / upright.height);
+    let long = input.track.blob.map_or(h.hypot(w), |blob| blob.major_px / upright.height);
     let posture = match () {
         // Nobody throws so large a shape: a vehicle, or a height learnt wrongly.
         () if h > 1.6 || w > 1.6 => Posture::Unknown,
@@ -191,7 +184,9 @@ fn by_learnt_height(input: &PostureInput, upright_px: f32) -> PostureJudgement {
     };
     // Distance from the nearest border between two postures.
     let margin = [(h - 0.8).abs(), (h - 0.45).abs(), (w - 1.2 * h).abs()].into_iter().fold(f32::INFINITY, f32::min);
-    PostureJudgement::new(posture, (0.4 + margin).min(0.7), "learnt-height")
+    let sigma = (h * upright.sigma / upright.height).max(0.01);
+    let is_clear_of_it = 1.0 - (-0.5 * (margin / sigma).powi(2)).exp();
+    PostureJudgement::new(posture, 0.2 + 0.5 * is_clear_of_it, "learnt-height")
 }
 
 /// Without any scale: the outline alone, with little confidence.

@@ -1,10 +1,8 @@
 //! For tests: figures of head, trunk and limbs, photographed by a thermal camera that blurs and makes noise, and segmented by a threshold.
 //! Knows nothing of the capsules of `shape.rs` nor of the axes that `blob.rs` expects.
 
+use super::dice::Dice;
 use patrol_core::{Blob, CameraView, GroundPoint, PictureSize, PixelBox, PixelPoint};
-use std::f32::consts::TAU;
-
-pub(super) const SIZE: PictureSize = PictureSize::new(640, 512);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Pose {
@@ -13,34 +11,28 @@ pub(super) enum Pose {
     /// On the ground, knees up.
     Sitting,
     Bench,
+    /// On the heels, arms ahead.
+    Crouching,
+    /// To the ground, on straight legs.
+    Bending,
     Lying,
     Curled,
+    DogStanding,
+    DogSitting,
+    DogLying,
+    DogCurled,
 }
 
-/// Repeatable numbers (splitmix64).
-pub(super) struct Dice(pub(super) u64);
-
-impl Dice {
-    /// 0..1.
-    pub(super) fn part(&mut self) -> f32 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 40) as f32 / (1u64 << 24) as f32
-    }
-    pub(super) fn between(&mut self, least: f32, most: f32) -> f32 {
-        least + (most - least) * self.part()
-    }
-    pub(super) fn normal(&mut self) -> f32 {
-        (-2.0 * self.part().max(1e-7).ln()).sqrt() * (TAU * self.part()).cos()
+impl Pose {
+    pub(super) fn is_dog(self) -> bool {
+        self >= Self::DogStanding
     }
 }
 
 /// A limb: right, forward and up of both ends, their radii, and warmth against the trunk.
 type Limb = ([f32; 3], [f32; 3], f32, f32, f32);
 
-/// A person of 1.70 m; no two alike.
+/// A person of 1.70 m, or a dog of 1 m; no two alike.
 fn limbs(pose: Pose, dice: &mut Dice) -> Vec<Limb> {
     let (face, legs, arms) = (dice.between(1.1, 1.6), dice.between(0.6, 0.9), dice.between(0.7, 1.0));
     let mut out: Vec<Limb> = Vec::with_capacity(12);
@@ -81,6 +73,55 @@ fn limbs(pose: Pose, dice: &mut Dice) -> Vec<Limb> {
             }
             out.push(([0.0, -0.04, seat + 0.64], [0.0, 0.05, seat + 0.80], 0.07, 0.105, face));
         }
+        Pose::Crouching => {
+            let (reach, aside) = (dice.between(0.30, 0.45), dice.between(-0.2, 0.2));
+            for side in [-1.0, 1.0] {
+                let knee = [side * 0.16, 0.27, 0.46];
+                out.push(([side * 0.09, -0.16, 0.33], knee, 0.10, 0.08, legs));
+                out.push((knee, [side * 0.13, 0.03, 0.06], 0.08, 0.065, legs * 0.85));
+                out.push(([side * 0.18, 0.03, 0.72], [side * 0.23 + aside / 2.0, 0.20, 0.52], 0.08, 0.065, arms));
+                out.push(([side * 0.23 + aside / 2.0, 0.20, 0.52], [side * 0.10 + aside, reach, 0.32], 0.065, 0.055, arms * 0.9));
+                out.push(([side * 0.15, 0.03, 0.73], [side * 0.08, -0.17, 0.36], 0.095, 0.12, 1.0));
+            }
+            out.push(([0.0, 0.04, 0.78], [0.0, 0.14, 0.92], 0.07, 0.105, face));
+        }
+        Pose::Bending => {
+            let low = dice.between(-0.1, 0.1);
+            for side in [-1.0, 1.0] {
+                out.push(([side * 0.09, -0.13, 0.87], [side * 0.10, 0.0, 0.49], 0.10, 0.08, legs));
+                out.push(([side * 0.10, 0.0, 0.49], [side * 0.11, 0.04, 0.06], 0.08, 0.065, legs * 0.85));
+                out.push(([side * 0.17, 0.28, 0.80 + low], [side * 0.19, 0.28, 0.52 + low], 0.08, 0.065, arms));
+                out.push(([side * 0.19, 0.28, 0.52 + low], [side * 0.10, 0.17, 0.23 + low], 0.065, 0.055, arms * 0.9));
+                out.push(([side * 0.15, 0.29, 0.81 + low], [side * 0.08, -0.14, 0.90], 0.095, 0.12, 1.0));
+            }
+            out.push(([0.0, 0.32, 0.80 + low], [0.0, 0.46, 0.70 + low], 0.07, 0.105, face));
+        }
+        // Parts of a dog's length; legs are furry and as warm as the trunk.
+        Pose::DogStanding | Pose::DogSitting => {
+            let (rump, chest, nose) = if pose == Pose::DogStanding {
+                ([0.0, -0.33, 0.48], [0.0, 0.18, 0.49], [0.0, 0.45, 0.60])
+            } else {
+                ([0.0, -0.23, 0.13], [0.0, 0.04, 0.45], [0.0, 0.26, 0.61])
+            };
+            for side in [-1.0, 1.0] {
+                out.push(([side * 0.08, chest[1], chest[2] - 0.1], [side * 0.08, chest[1] + 0.06, 0.04], 0.05, 0.03, arms));
+                out.push(([side * 0.10, rump[1], rump[2]], [side * 0.10, rump[1] + 0.05, 0.04], 0.05, 0.03, arms));
+            }
+            out.push((rump, chest, 0.11, 0.125, 1.0));
+            out.push((chest, nose, 0.09, 0.06, face));
+        }
+        Pose::DogLying => {
+            out.push(([0.0, -0.34, 0.13], [0.0, 0.16, 0.16], 0.11, 0.125, 1.0));
+            out.push(([0.0, 0.16, 0.18], [0.0, 0.44, 0.25], 0.085, 0.05, face));
+            out.push(([0.09, 0.20, 0.06], [0.08, 0.42, 0.04], 0.05, 0.03, arms));
+            out.push(([0.15, -0.24, 0.10], [0.16, -0.08, 0.04], 0.06, 0.03, arms));
+        }
+        Pose::DogCurled => {
+            out.push(([0.06, -0.24, 0.12], [-0.08, 0.0, 0.14], 0.11, 0.12, 1.0));
+            out.push(([-0.08, 0.0, 0.14], [0.04, 0.20, 0.13], 0.12, 0.125, 1.0));
+            out.push(([0.04, 0.20, 0.13], [0.32, 0.10, 0.07], 0.085, 0.05, face));
+            out.push(([0.24, 0.10, 0.05], [0.26, -0.16, 0.06], 0.05, 0.05, arms));
+        }
         Pose::Curled => {
             let knees = dice.between(0.30, 0.45);
             for (side, up) in [(-1.0, 0.10), (1.0, 0.24)] {
@@ -98,6 +139,7 @@ fn limbs(pose: Pose, dice: &mut Dice) -> Vec<Limb> {
 
 /// Where and how one picture is taken: what the camera truly is, and where the body is.
 pub(super) struct Shot {
+    pub(super) size: PictureSize,
     pub(super) view: CameraView,
     pub(super) ground: GroundPoint,
     pub(super) facing_deg: f32,
@@ -105,7 +147,8 @@ pub(super) struct Shot {
 
 /// Box and blob of the warm region as `hot-spot` would give them; `None` when the body leaves the picture or nothing is above the threshold.
 pub(super) fn photograph(pose: Pose, shot: &Shot, dice: &mut Dice) -> Option<(PixelBox, Blob)> {
-    let (stature, girth) = (1.0 + 0.06 * dice.normal().clamp(-2.0, 2.0), dice.between(0.9, 1.3));
+    let stature = if pose.is_dog() { dice.between(0.6, 1.0) } else { 1.0 + 0.06 * dice.normal().clamp(-2.0, 2.0) };
+    let girth = dice.between(0.9, 1.3);
     let (sin, cos) = shot.facing_deg.to_radians().sin_cos();
     let (sin_t, cos_t) = shot.view.tilt_deg.to_radians().sin_cos();
     let (sin_h, cos_h) = shot.view.heading_deg.to_radians().sin_cos();
@@ -114,9 +157,9 @@ pub(super) fn photograph(pose: Pose, shot: &Shot, dice: &mut Dice) -> Option<(Pi
         let seen = |joint: [f32; 3], radius: f32| {
             let [right, forward, up] = joint.map(|part| part * stature);
             let (east_m, north_m) = (shot.ground.east_m + right * cos + forward * sin, shot.ground.north_m - right * sin + forward * cos);
-            let at = shot.view.pixel_from_ground(&GroundPoint { east_m, north_m, error_m: 0.0 }, up, SIZE)?;
+            let at = shot.view.pixel_from_ground(&GroundPoint { east_m, north_m, error_m: 0.0 }, up, shot.size)?;
             let depth_m = (east_m * sin_h + north_m * cos_h) * cos_t + (shot.view.height_m - up) * sin_t;
-            Some((at, shot.view.focal_px(SIZE) * radius * girth * stature / depth_m))
+            Some((at, shot.view.focal_px(shot.size) * radius * girth * stature / depth_m))
         };
         discs.push((seen(a, ra)?, seen(b, rb)?, warm));
     }
@@ -124,7 +167,7 @@ pub(super) fn photograph(pose: Pose, shot: &Shot, dice: &mut Dice) -> Option<(Pi
     let low = |pick: fn(&PixelPoint) -> f32| ends().map(|(at, r)| pick(at) - r).fold(f32::MAX, f32::min).floor() - 8.0;
     let high = |pick: fn(&PixelPoint) -> f32| ends().map(|(at, r)| pick(at) + r).fold(f32::MIN, f32::max).ceil() + 8.0;
     let (left, top, right, bottom) = (low(|p| p.x), low(|p| p.y), high(|p| p.x), high(|p| p.y));
-    if left < 0.0 || top < 0.0 || right > SIZE.width as f32 || bottom > SIZE.height as f32 {
+    if left < 0.0 || top < 0.0 || right > shot.size.width as f32 || bottom > shot.size.height as f32 {
         return None;
     }
     let (w, h) = ((right - left) as usize, (bottom - top) as usize);
@@ -132,9 +175,11 @@ pub(super) fn photograph(pose: Pose, shot: &Shot, dice: &mut Dice) -> Option<(Pi
     let mut samples = vec![[0.0_f32; 4]; w * h];
     for (a, b, warm) in &discs {
         let reach = a.1.max(b.1);
-        let cells = |p: f32, q: f32, origin: f32| (p.min(q) - reach - origin).max(0.0) as usize..(p.max(q) + reach - origin) as usize + 1;
-        for row in cells(a.0.y, b.0.y, top) {
-            for column in cells(a.0.x, b.0.x, left) {
+        let cells = |p: f32, q: f32, origin: f32, count: usize| {
+            (p.min(q) - reach - origin).max(0.0) as usize..((p.max(q) + reach - origin) as usize + 1).min(count)
+        };
+        for row in cells(a.0.y, b.0.y, top, h) {
+            for column in cells(a.0.x, b.0.x, left, w) {
                 for (sample, [dx, dy]) in samples[row * w + column].iter_mut().zip([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]])
                 {
                     if *sample < *warm && is_on(a, b, left + column as f32 + dx, top + row as f32 + dy) {

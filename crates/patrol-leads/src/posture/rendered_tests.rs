@@ -1,13 +1,15 @@
 //! Bodies from 20 m to 120 m and from oblique views to straight down, rendered and judged.
 
-use super::rendered::{Dice, Pose, SIZE, Shot, photograph};
+use super::dice::Dice;
+use super::rendered::{Pose, Shot, photograph};
 use super::tests::track;
 use super::*;
 use patrol_core::{Blob, GroundPoint, PixelBox};
 use std::collections::BTreeMap;
 
-/// Not one of the seeds 1–4 and 20 260 117 that the rules were chosen on.
-const SEED: u64 = 11;
+const SIZE: PictureSize = PictureSize::new(640, 512);
+/// Not one of the seeds 11 and 20 261 117 that the constants were chosen on.
+const SEED: u64 = 29;
 /// Slant ranges, metres, and horizontal fields of view, degrees: a drone's lens, and its longer one.
 const CAMERAS: [(f32, f32); 8] =
     [(20.0, 45.5), (30.0, 45.5), (45.0, 45.5), (70.0, 45.5), (45.0, 20.0), (70.0, 20.0), (95.0, 20.0), (120.0, 20.0)];
@@ -31,14 +33,10 @@ impl Case {
         let bearing_deg = view.heading_deg + hfov_deg * dice.between(-0.35, 0.35);
         let (sin_b, cos_b) = bearing_deg.to_radians().sin_cos();
         let ground = GroundPoint { east_m: slant_m * cos * sin_b, north_m: slant_m * cos * cos_b, error_m: 0.0 };
-        let (bbox, blob) = photograph(pose, &Shot { view, ground, facing_deg: bearing_deg + turn_deg }, dice)?;
+        let (bbox, blob) = photograph(pose, &Shot { size: SIZE, view, ground, facing_deg: bearing_deg + turn_deg }, dice)?;
         let height_m = view.height_m * (1.0 + 0.04 * dice.normal());
         let view = CameraView { height_m, tilt_deg: (view.tilt_deg + dice.normal()).min(90.0), ..view };
         Some(Self { pose, depression_deg, bbox, blob, view })
-    }
-
-    fn is_small(&self) -> bool {
-        self.bbox.w.min(self.bbox.h) < BODY_MIN_PX.0 || self.bbox.w.max(self.bbox.h) < BODY_MIN_PX.1
     }
 }
 
@@ -58,20 +56,16 @@ fn cases() -> Vec<Case> {
     out
 }
 
-/// How bodies are called, as parts of one: by shape and box alone, and with the blob. Nobody's speed is known yet.
+/// How bodies are called, as parts of one. Nobody's speed is known yet.
 #[derive(Default)]
 struct Called {
     total: f32,
-    by_view: BTreeMap<String, f32>,
     judged: BTreeMap<String, f32>,
 }
 
 impl Called {
     fn part(&self, names: &[&str]) -> f32 {
         names.iter().filter_map(|name| self.judged.get(*name)).sum::<f32>() / self.total
-    }
-    fn lying_by_view(&self) -> f32 {
-        self.by_view.get("Lying").copied().unwrap_or_default() / self.total
     }
 }
 
@@ -84,9 +78,8 @@ fn with_the_blob_who_lies_is_found_and_who_stands_does_not_lie() {
         let track = track(case.bbox, Some(case.blob), 0.0);
         let input = PostureInput { track: &track, size: SIZE, view: Some(&case.view), learnt_upright_px: None };
         let judged = judge(&input);
-        if case.is_small() {
+        if judged.why == TOO_SMALL {
             small += 1;
-            assert_eq!((judged.posture, judged.why), (Posture::Unknown, TOO_SMALL));
             continue;
         }
         let band = match case.depression_deg {
@@ -96,13 +89,12 @@ fn with_the_blob_who_lies_is_found_and_who_stands_does_not_lie() {
         };
         let called = table.entry((band, case.pose)).or_default();
         called.total += 1.0;
-        *called.by_view.entry(format!("{:?}", by_view(&input, &case.view).posture)).or_default() += 1.0;
         *called.judged.entry(format!("{:?}", judged.posture)).or_default() += 1.0;
     }
     println!("{} bodies, {small} of them below {BODY_MIN_PX:?} px: unknown", cases.len());
     for ((band, pose), called) in &table {
         let parts: Vec<String> = called.judged.iter().map(|(name, count)| format!("{name} {:.3}", count / called.total)).collect();
-        println!("{band} {pose:8?} of {:4}: lying by view {:.3}; judged {}", called.total, called.lying_by_view(), parts.join(", "));
+        println!("{band} {pose:8?} of {:4}: {}", called.total, parts.join(", "));
     }
     for ((band, pose), called) in &table {
         let (lying, down) = (called.part(&["Lying"]), called.part(&["Lying", "Curled", "Slumped"]));
@@ -110,17 +102,17 @@ fn with_the_blob_who_lies_is_found_and_who_stands_does_not_lie() {
             // A band has 270–480 of each: ±0.7 %, 1 σ. Over all bands see below.
             Pose::Standing | Pose::Walking => lying <= 0.03,
             Pose::Lying => {
+                // Along the line of sight one who lies is as long here as one who sits or stands: unknown.
                 let least = match *band {
                     "30–45°" => 0.80,
-                    // Along the line of sight one who lies is as long here as one who stands: unknown.
-                    "45–60°" => 0.70,
-                    _ => 0.90,
+                    "45–60°" => 0.85,
+                    _ => 0.95,
                 };
-                lying >= least && down >= least + 0.02 && called.part(&["Standing", "Walking"]) <= 0.01
+                lying >= least && called.part(&["Standing", "Walking"]) <= 0.01
             }
-            Pose::Curled => down >= 0.9,
-            // Doubt between sitting and lying goes to lying; the blob adds none to it.
-            Pose::Sitting | Pose::Bench => lying <= called.lying_by_view() + 0.01,
+            // From above one who is curled looks like one who sits with his knees up: the rest is unknown, or sitting.
+            Pose::Curled => down >= if *band == "30–45°" { 0.85 } else { 0.78 } && called.part(&["Standing", "Walking"]) <= 0.01,
+            _ => lying <= 0.04 && down <= if *band == "30–45°" { 0.10 } else { 0.40 },
         };
         if !is_right {
             failures.push(format!("{band} {pose:?}: lying {lying:.3}, down {down:.3}"));

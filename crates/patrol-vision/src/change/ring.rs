@@ -9,6 +9,9 @@ pub(super) type Grid = [f32; GRID * GRID];
 /// Rounds of leaving out what does not agree, and what does: within so many σ.
 const ROUNDS: usize = 8;
 const AGREES_SIGMA: f32 = 2.5;
+/// A fit that moves by less from round to round has settled.
+const SETTLED_SIGMA: f32 = 0.02;
+const SETTLED_GAIN: f32 = 0.002;
 /// Least σ of a sample: rounding.
 const SIGMA_MIN: f32 = 0.15;
 /// The box grown by so many samples is left out of the ring: he may lie a little over his box.
@@ -58,9 +61,19 @@ impl Carry {
             values.clear();
             values.extend(known.iter().map(|&i| (there[i] - carry.apply(i, here[i])).abs()));
             let sigma = (SIGMA_PER_MAD * quantile(&mut values, 0.5)).max(SIGMA_MIN);
+            let before = carry;
             carry = carry.refit(&known, here, there, sigma, noisy)?;
+            if carry.is_as_good_as(&before, sigma) {
+                break;
+            }
         }
         Some(carry)
+    }
+
+    /// Another round would change nothing that shows beside noise of `sigma`.
+    fn is_as_good_as(&self, before: &Self, sigma: f32) -> bool {
+        let levels = (self.offset - before.offset).abs().max((self.across - before.across).abs()).max((self.down - before.down).abs());
+        levels < SETTLED_SIGMA * sigma && (self.gain - before.gain).abs() < SETTLED_GAIN
     }
 
     pub(super) fn apply(&self, index: usize, here: f32) -> f32 {
