@@ -74,7 +74,8 @@ fn examine(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather:
         return Outcome::Failed(FailureKind::Detector);
     }
     watch.examined(picture.media_time);
-    watch.stage.follow(&seen, &watch.detections, watch.camera.view.as_ref());
+    let view = watch.view_here(seen.size());
+    watch.stage.follow(&seen, &watch.detections, view.as_ref());
     let told = assess(picture, watch, eyes, weather);
     for (index, (sighting, _)) in &told {
         watch.stage.watch_place(*index, sighting.posture, &seen);

@@ -4,7 +4,10 @@ use crate::cells::{CellNews, CellState, WatchCell, WatchCells};
 use crate::eyes::Eyes;
 use crate::upright::UprightHeights;
 use patrol_core::desk::AbsenceKind;
-use patrol_core::{CameraView, Detection, MediaTime, Picture, PictureTransform, PixelBox, Posture, Tier, Track, TrackId, TrackStage};
+use patrol_core::{
+    CameraView, Detection, MediaTime, Picture, PictureSize, PictureTransform, PixelBox, PixelPoint, Posture, Tier, Track, TrackId,
+    TrackStage,
+};
 use patrol_leads::posture::{self, PostureFilter, PostureInput};
 use patrol_track::{EndedTrack, Tracker, TrackerConfig};
 use patrol_vision::change::{ChangeGuard, PlacePatch, PlaceVerdict, Scenery};
@@ -66,6 +69,22 @@ pub(crate) struct Home {
 impl Home {
     pub(crate) fn of(preset: u32) -> Self {
         Self { preset, from_here: PictureTransform::IDENTITY }
+    }
+
+    /// How the camera looks here, if `view` is how it looks at home: it has turned and zoomed, and stands where it stood.
+    pub(crate) fn view_here(&self, view: &CameraView, size: PictureSize) -> Option<CameraView> {
+        let middle = PixelPoint { x: size.width as f32 / 2.0, y: size.height as f32 / 2.0 };
+        let (at_home, scale) = (self.from_here.point(middle)?, self.from_here.scale(middle)?);
+        let focal_px = view.focal_px(size);
+        let (right, below) = ((at_home.x - middle.x) / focal_px, (at_home.y - middle.y) / focal_px);
+        let (sin, cos) = view.tilt_deg.to_radians().sin_cos();
+        let (ahead, down) = (cos - below * sin, sin + below * cos);
+        Some(CameraView {
+            height_m: view.height_m,
+            tilt_deg: down.atan2(ahead.hypot(right)).to_degrees(),
+            heading_deg: view.heading_deg + right.atan2(ahead).to_degrees(),
+            hfov_deg: 2.0 * (middle.x * scale / focal_px).atan().to_degrees(),
+        })
     }
 }
 
@@ -204,7 +223,6 @@ impl Stage {
 
     /// Hands the detections of this look to the tracker, judges every confirmed track's posture, and every watched place.
     pub(crate) fn follow(&mut self, picture: &Picture, detections: &[Detection], view: Option<&CameraView>) {
-        let view = view.filter(|_| self.view_holds);
         let size = picture.size();
         let scale = |bbox: &PixelBox| view.and_then(|view| view.pixels_per_metre(bbox.centre(), size));
         let cells = &self.cells;
@@ -248,7 +266,11 @@ impl Stage {
             if memory.moved {
                 self.walkers.insert(track.id, (now, track.bbox));
             }
-            memory.posture = Some(memory.filter.update(now, judged));
+            let posture = memory.filter.update(now, judged);
+            // Whoever stood and now lies has moved, although on the spot.
+            let has_gone_down = posture.is_down() && matches!(memory.posture, Some(Posture::Standing | Posture::Walking));
+            memory.moved |= has_gone_down;
+            memory.posture = Some(posture);
         }
     }
 
@@ -423,4 +445,32 @@ fn carried(place: &mut PixelBox, now_from_before: &PictureTransform) -> bool {
 fn near(a: &PixelBox, b: &PixelBox) -> bool {
     let (p, q) = (a.centre(), b.centre());
     (p.x - q.x).hypot(p.y - q.y) <= a.w.max(a.h).max(b.w).max(b.h)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preset_that_turned_and_zoomed_sees_the_ground_where_it_is() {
+        let size = PictureSize::new(640, 512);
+        let home = CameraView { height_m: 7.0, tilt_deg: 24.0, heading_deg: 10.0, hfov_deg: 55.0 };
+        let zoomed = CameraView { tilt_deg: 20.0, heading_deg: 18.0, hfov_deg: 38.0, ..home };
+        // Where four pixels of the zoomed view stand at home makes the transform.
+        let at_home = |x: f32, y: f32| {
+            let ground = zoomed.ground_from_pixel(PixelPoint { x, y }, 0.0, size).expect("ground");
+            home.pixel_from_ground(&ground, 0.0, size).expect("in front")
+        };
+        let (a, b, c, d) = (at_home(280.0, 216.0), at_home(360.0, 216.0), at_home(280.0, 296.0), at_home(360.0, 296.0));
+        let step = |p: PixelPoint, q: PixelPoint| (f64::from(q.x - p.x) / 80.0, f64::from(q.y - p.y) / 80.0);
+        let (across, down) = (step(a, b), step(a, c));
+        let (mx, my) = (f64::from(a.x + b.x + c.x + d.x) / 4.0, f64::from(a.y + b.y + c.y + d.y) / 4.0);
+        let from_here = PictureTransform::affine([
+            [across.0, down.0, mx - across.0 * 320.0 - down.0 * 256.0],
+            [across.1, down.1, my - across.1 * 320.0 - down.1 * 256.0],
+        ]);
+        let view = Home { preset: 0, from_here }.view_here(&home, size).expect("in front");
+        assert!((view.tilt_deg - 20.0).abs() < 0.3 && (view.heading_deg - 18.0).abs() < 0.3, "{view:?}");
+        assert!((view.hfov_deg - 38.0).abs() < 1.0, "{view:?}");
+    }
 }

@@ -9,7 +9,8 @@ use crate::stage::Stage;
 use crate::views::{Glance, Views};
 use patrol_core::sighting::{Jpeg, Place};
 use patrol_core::{
-    Camera, Detection, MediaTime, Outcome, Picture, PictureSize, PixelBox, Posture, Sighting, Track, TrackId, UnusableKind, WallTime,
+    Camera, CameraView, Detection, MediaTime, Outcome, Picture, PictureSize, PixelBox, Posture, Sighting, Track, TrackId, UnusableKind,
+    WallTime,
 };
 use patrol_vision::change::Change;
 use patrol_vision::thermal::{ThermalConfig, ThermalReading};
@@ -226,8 +227,8 @@ impl CameraWatch {
 
     /// Runs the detectors over the whole picture, and enlarged over the places where somebody is missing.
     pub(crate) fn detect(&mut self, seen: &Picture, eyes: &mut Eyes) -> Result<(), VisionError> {
-        let view = self.camera.view.as_ref().filter(|_| self.stage.view_holds);
-        let context = DetectContext { modality: self.camera.modality, view, gsd_m: None };
+        let view = self.view_here(seen.size());
+        let context = DetectContext { modality: self.camera.modality, view: view.as_ref(), gsd_m: None };
         self.inferences += eyes.examine(&self.detectors, seen, &context, &mut self.detections)?;
         if !eyes.has_network(&self.detectors) {
             return Ok(());
@@ -281,6 +282,13 @@ impl CameraWatch {
             looks: track.hits,
             evidence: None,
         }
+    }
+
+    /// How the camera looks at the ground in the present view, if that is known.
+    pub(crate) fn view_here(&self, size: PictureSize) -> Option<CameraView> {
+        let (stage, view) = (&self.stage, self.camera.view.as_ref()?);
+        let overlaps_home = stage.preset != 0 && stage.home.preset == 0;
+        if overlaps_home { stage.home.view_here(view, size) } else { Some(*view).filter(|_| stage.view_holds) }
     }
 
     /// Where somebody is, in the view that the present one overlaps.

@@ -103,11 +103,6 @@ pub fn judge(input: &PostureInput) -> PostureJudgement {
     if !bbox.is_finite() || w_px.min(h_px) < BODY_MIN_PX.0 || w_px.max(h_px) < BODY_MIN_PX.1 {
         return PostureJudgement::new(Posture::Unknown, 0.0, TOO_SMALL);
     }
-    let shape = match (input.view, input.learnt_upright_px) {
-        (Some(view), _) => by_view(input, view),
-        (None, Some(upright)) if upright.height >= BODY_MIN_PX.1 => by_learnt_height(input, upright),
-        (None, _) => by_outline(input),
-    };
     let scale = match (input.view, input.learnt_upright_px) {
         (Some(view), _) => view.pixels_per_metre(bbox.centre(), input.size),
         (None, Some(upright)) => Some(upright.height / UPRIGHT_HEIGHT_M),
@@ -115,11 +110,17 @@ pub fn judge(input: &PostureInput) -> PostureJudgement {
     };
     // Of unknown scale, the box itself is the measure: its long side is a body's length.
     let speed_m_s = input.track.speed_px_s / scale.unwrap_or(bbox.w.max(bbox.h) / UPRIGHT_HEIGHT_M).max(1.0);
-    let is_clearly_down = shape.posture.is_down() && shape.confidence >= 0.6;
-    if speed_m_s > SURELY_WALKING_M_S || (speed_m_s > WALKING_M_S && !is_clearly_down) {
-        return PostureJudgement::new(Posture::Walking, 0.9, "speed");
+    let walking = PostureJudgement::new(Posture::Walking, 0.9, "speed");
+    if speed_m_s > SURELY_WALKING_M_S {
+        return walking;
     }
-    shape
+    let shape = match (input.view, input.learnt_upright_px) {
+        (Some(view), _) => by_view(input, view),
+        (None, Some(upright)) if upright.height >= BODY_MIN_PX.1 => by_learnt_height(input, upright),
+        (None, _) => by_outline(input),
+    };
+    let is_clearly_down = shape.posture.is_down() && shape.confidence >= 0.6;
+    if speed_m_s > WALKING_M_S && !is_clearly_down { walking } else { shape }
 }
 
 fn is_cut(input: &PostureInput) -> bool {
