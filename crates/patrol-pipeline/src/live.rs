@@ -72,9 +72,12 @@ pub struct LiveConfig {
 /// Where what is learnt of a camera is kept over restarts, as text: read when the camera is put under watch, written on a worker's thread.
 #[derive(Clone)]
 pub struct Memories {
-    pub read: Arc<dyn Fn(&CameraId) -> Option<String> + Send + Sync>,
-    pub write: Arc<dyn Fn(&CameraId, &str) + Send + Sync>,
+    pub read: ReadMemory,
+    pub write: WriteMemory,
 }
+
+pub type ReadMemory = Arc<dyn Fn(&CameraId) -> Option<String> + Send + Sync>;
+pub type WriteMemory = Arc<dyn Fn(&CameraId, &str) + Send + Sync>;
 
 /// One line of `--looks`.
 #[derive(Debug, Clone)]

@@ -152,7 +152,7 @@ impl Stage {
     /// Takes up a watched place, and whoever is watched there, from before this stage began; media times are `later_ns` later now.
     pub(crate) fn take_up(&mut self, mut cell: WatchCell, later_ns: i64, memory: TrackMemory) {
         cell.shift(later_ns);
-        self.tracker.take_up(cell.at_rest().clone(), &cell.place, None);
+        self.tracker.take_up(cell.at_rest(), &cell.place, None);
         self.memories.insert(cell.track, memory);
         self.cells.cells.push(cell);
         self.refresh();
@@ -326,7 +326,7 @@ impl Stage {
                 }
                 CellNews::Stolen => {
                     let (at_rest, place) = (cell.at_rest().clone(), cell.place);
-                    if let Some(walker) = self.tracker.put_back(at_rest, &place, scale(&place)) {
+                    if let Some(walker) = self.tracker.put_back(&at_rest, &place, scale(&place)) {
                         self.memories.insert(walker, TrackMemory { moved: true, ..TrackMemory::default() });
                     }
                 }
@@ -390,10 +390,6 @@ impl Stage {
             TrackStage::Lost => self.cells.state_of(track.id) == Some(CellState::Held),
             TrackStage::Tentative => false,
         }
-    }
-
-    pub(crate) fn is_held(&self, track: &Track) -> bool {
-        track.stage == TrackStage::Lost
     }
 
     /// A warm thing that no detector takes for a person, or hardly, on a camera without a network to ask, and that has never moved: a

@@ -75,7 +75,9 @@ fn known_of(heights: &[f32]) -> Option<UprightPx> {
     let sorted = &mut sorted[..heights.len()];
     sorted.copy_from_slice(heights);
     let height = median_of(sorted);
-    sorted.iter_mut().for_each(|value| *value = (*value - height).abs());
+    for value in sorted.iter_mut() {
+        *value = (*value - height).abs();
+    }
     let spread = (1.483 * median_of(sorted)).max(STATURE_SIGMA * height);
     // A median's variance is π/2 times a mean's.
     Some(UprightPx { height, sigma: spread * (1.0 + std::f32::consts::FRAC_PI_2 / heights.len() as f32).sqrt() })

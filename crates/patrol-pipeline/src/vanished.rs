@@ -41,7 +41,7 @@ impl Stage {
         }
         let at = picture.media_time;
         let resting = Track { still_since: Some(at), ..track.clone() };
-        self.tracker.take_up(resting.clone(), &track.bbox, None);
+        self.tracker.take_up(&resting, &track.bbox, None);
         let told = self.memories.remove(&track.id).unwrap_or_default();
         let memory = TrackMemory {
             filter: PostureFilter::resume(Posture::Unknown, at, at),

@@ -190,9 +190,9 @@ impl Views {
     /// Seeks the present view in those that are known: what they both see is told as one place.
     fn find_home(&mut self, seen: &Picture, stage: &mut Stage) {
         let Some(map) = ViewMap::take(seen).filter(|_| self.map.is_none()) else { return };
-        let homes =
-            self.parked.iter().filter(|parked| parked.stage.preset != stage.preset && parked.stage.home.preset == parked.stage.preset);
-        let related = homes.filter_map(|parked| Some((parked.stage.preset, parked.map.as_ref()?.relate(&map)?))).next();
+        let is_home = |parked: &&Parked| parked.stage.preset != stage.preset && parked.stage.home.preset == parked.stage.preset;
+        let mut homes = self.parked.iter().filter(is_home);
+        let related = homes.find_map(|parked| Some((parked.stage.preset, parked.map.as_ref()?.relate(&map)?)));
         if let Some((preset, from_here)) = related {
             tracing::debug!(preset = stage.preset, home = preset, "two views overlap");
             stage.home = Home { preset, from_here };

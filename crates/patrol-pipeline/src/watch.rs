@@ -9,8 +9,8 @@ use crate::stage::Stage;
 use crate::views::{Glance, Views};
 use patrol_core::sighting::{Jpeg, Place};
 use patrol_core::{
-    Camera, CameraView, Detection, MediaTime, Outcome, Picture, PictureSize, PixelBox, Posture, Sighting, Track, TrackId, UnusableKind,
-    WallTime,
+    Camera, CameraView, Detection, MediaTime, Outcome, Picture, PictureSize, PixelBox, Posture, Sighting, Track, TrackId, TrackStage,
+    UnusableKind, WallTime,
 };
 use patrol_vision::change::Change;
 use patrol_vision::thermal::{ThermalConfig, ThermalReading};
@@ -278,7 +278,7 @@ impl CameraWatch {
             // No detector here tells a quilt from a coat: nobody is ever counted as covered.
             cover: 0.0,
             resolved: track.resolved,
-            held: self.stage.is_held(track),
+            held: track.stage == TrackStage::Lost,
             looks: track.hits,
             evidence: None,
         }

@@ -91,12 +91,12 @@ impl Live {
     }
 
     /// A confirmed track that is not seen at present and rests at `bbox`.
-    pub(crate) fn resting(track: Track, bbox: &PixelBox, known_px_per_m: Option<f32>) -> Self {
+    pub(crate) fn resting(track: &Track, bbox: &PixelBox, known_px_per_m: Option<f32>) -> Self {
         let px_per_m = px_per_m(known_px_per_m, bbox);
         let filter = BoxFilter::new(bbox, px_per_m);
         let stillness = track.still_since.map_or_else(Stillness::new, |since| Stillness::resting(since, bbox));
         Self {
-            track: Track { stage: TrackStage::Lost, bbox: filter.bbox(), speed_px_s: 0.0, ..track },
+            track: Track { stage: TrackStage::Lost, bbox: filter.bbox(), speed_px_s: 0.0, ..track.clone() },
             filter,
             stillness,
             px_per_m,

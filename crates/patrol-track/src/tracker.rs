@@ -182,7 +182,7 @@ impl Tracker {
     }
 
     /// Takes a track up again that rested at `bbox` before this tracker began, held and not seen at present.
-    pub fn take_up(&mut self, track: Track, bbox: &PixelBox, pixels_per_metre: Option<f32>) {
+    pub fn take_up(&mut self, track: &Track, bbox: &PixelBox, pixels_per_metre: Option<f32>) {
         self.next_id = self.next_id.max(track.id.0 + 1);
         let at = self.live.partition_point(|live| live.track.id < track.id);
         self.live.insert(at, Live::resting(track, bbox, pixels_per_metre));
@@ -190,7 +190,7 @@ impl Tracker {
 
     /// Whoever track `id` follows now is somebody else, who walked off from where `before` rests at `bbox`: he gets a new id, which is
     /// given, and `id` rests there again.
-    pub fn put_back(&mut self, before: Track, bbox: &PixelBox, pixels_per_metre: Option<f32>) -> Option<TrackId> {
+    pub fn put_back(&mut self, before: &Track, bbox: &PixelBox, pixels_per_metre: Option<f32>) -> Option<TrackId> {
         let walker = self.live.iter_mut().find(|live| live.track.id == before.id)?;
         let fresh = TrackId(self.next_id);
         self.next_id += 1;

@@ -91,7 +91,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     patrol_pipeline::replay::replay(start, &mut cameras, &mut eyes, &mut room, events.timed, &mut results)?;
     if let Some(store) = &kept {
-        cameras.iter().for_each(|camera| write_memory(store, &camera.watch.camera.id, &camera.watch.memory()));
+        for camera in &cameras {
+            write_memory(store, &camera.watch.camera.id, &camera.watch.memory());
+        }
     }
     let all_well = results.write(&cameras, &room)?;
 
