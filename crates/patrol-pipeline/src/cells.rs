@@ -21,6 +21,8 @@ const UNJUDGED_AFTER: Duration = Duration::from_mins(10);
 const TRUSTED_WITHIN: Duration = Duration::from_secs(30);
 /// Who is found so far from his place, in parts of his longer side, has left it, or is somebody else.
 const LEFT_PART: f32 = 0.7;
+/// And so has one who moves and overlaps his place by less.
+const LEFT_IOU: f32 = 0.3;
 /// Found at his place in so many looks running while the place looks otherwise: this is how it looks now.
 const NEW_LOOKS: u32 = 3;
 /// A box that overlaps the place by less is him at another place, or in another posture.
@@ -298,7 +300,10 @@ impl WatchCell {
                 let emptied = self.emptied.get_or_insert(Emptied { since: now, looks: 0, trusted });
                 emptied.looks += 1;
                 emptied.trusted |= others;
-                let is_empty = emptied.trusted && emptied.looks >= EMPTY_LOOKS && now.since(emptied.since) >= EMPTY_FOR;
+                // Who stood, and was seen to set off, is not waited for: the next one to stop here would be taken for him.
+                let is_known_gone = self.walked_off && !self.posture.is_down();
+                let is_long = is_known_gone || now.since(emptied.since) >= EMPTY_FOR;
+                let is_empty = emptied.trusted && emptied.looks >= EMPTY_LOOKS && is_long;
                 self.state = CellState::Empty;
                 if is_empty {
                     return CellNews::SeenEmpty;
@@ -341,7 +346,8 @@ impl WatchCell {
 
     fn is_away(&self, track: &Track) -> bool {
         let (p, q) = (self.place.centre(), track.bbox.centre());
-        (p.x - q.x).hypot(p.y - q.y) > LEFT_PART * self.place.w.max(self.place.h)
+        let is_far = (p.x - q.x).hypot(p.y - q.y) > LEFT_PART * self.place.w.max(self.place.h);
+        is_far || (track.still_since.is_none() && self.place.iou(&track.bbox) < LEFT_IOU)
     }
 
     fn find(
@@ -366,7 +372,9 @@ impl WatchCell {
             return;
         }
         self.otherwise += 1;
+        let rests = track.still_since.is_some() || self.posture.is_down();
         if self.otherwise >= NEW_LOOKS
+            && rests
             && let Some(patch) = PlacePatch::take(picture, &track.bbox)
         {
             if !same_box {

@@ -192,6 +192,9 @@ fn by_learnt_height(input: &PostureInput, upright: UprightPx) -> PostureJudgemen
 
 /// Without any scale: the outline alone, with little confidence.
 fn by_outline(input: &PostureInput) -> PostureJudgement {
+    if is_cut(input) {
+        return PostureJudgement::new(Posture::Unknown, 0.1, "cut-by-edge");
+    }
     let bbox = input.track.bbox;
     let is_flat =
         input.track.blob.is_some_and(|blob| blob.major_px >= 2.0 * blob.minor_px && blob.angle_rad.abs() < std::f32::consts::FRAC_PI_6);
