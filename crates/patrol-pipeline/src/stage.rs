@@ -30,6 +30,10 @@ const SEEN_PART_MIN: f32 = 0.4;
 const SCENERY_KNOWN_AFTER: Duration = Duration::from_secs(10);
 /// Whoever is found anew at a place where somebody is missing, overlapping it so much, is he.
 const SUCCEEDS_IOU: f32 = 0.25;
+/// A body that goes down is found again so soon, around where its feet stood, so much lower.
+const GOES_DOWN_WITHIN: Duration = Duration::from_secs(10);
+const FEET_MARGIN: f32 = 0.25;
+const GONE_DOWN_PART: f32 = 0.8;
 /// The same where the place has changed too: somebody else may have sat down beside him.
 const SUCCEEDS_CHANGED_IOU: f32 = 0.5;
 
@@ -278,22 +282,17 @@ impl Stage {
     fn find_successors(&mut self, picture: &Picture) {
         for index in 0..self.cells.cells.len() {
             let cell = &self.cells.cells[index];
-            let is_missing = self.tracks.iter().any(|track| track.id == cell.track && track.stage == TrackStage::Lost);
-            if !is_missing {
+            let Some(missing) = self.tracks.iter().find(|track| track.id == cell.track && track.stage == TrackStage::Lost) else {
                 continue;
-            }
+            };
             let fresh = |track: &&Track| {
-                track.stage == TrackStage::Confirmed
-                    && track.first_seen > cell.at_rest().last_seen
-                    && !self.cells.has(track.id)
-                    && track.bbox.iou(&cell.place) >= SUCCEEDS_IOU
+                track.stage == TrackStage::Confirmed && track.first_seen > cell.at_rest().last_seen && !self.cells.has(track.id)
             };
-            let Some(by) = self.tracks.iter().filter(fresh).max_by(|a, b| a.bbox.iou(&cell.place).total_cmp(&b.bbox.iou(&cell.place)))
-            else {
-                continue;
-            };
-            let verdict = cell.read(picture).0;
-            let is_he = verdict == PlaceVerdict::Unchanged || by.bbox.iou(&cell.place) >= SUCCEEDS_CHANGED_IOU;
+            let fits =
+                |track: &Track| track.bbox.iou(&cell.place).max(if has_gone_down(missing, track) { SUCCEEDS_CHANGED_IOU } else { 0.0 });
+            let likest = self.tracks.iter().filter(fresh).max_by(|a, b| fits(a).total_cmp(&fits(b)));
+            let Some(by) = likest.filter(|track| fits(track) >= SUCCEEDS_IOU) else { continue };
+            let is_he = fits(by) >= SUCCEEDS_CHANGED_IOU || cell.read(picture).0 == PlaceVerdict::Unchanged;
             let (id, by) = (cell.track, by.id);
             if is_he && self.tracker.succeed(id, by) {
                 if let Some(memory) = self.memories.remove(&by) {
@@ -378,8 +377,10 @@ impl Stage {
         for cell in &mut self.cells.cells {
             cell.unchanged(now);
         }
-        for memory in self.memories.values_mut() {
+        for track in &self.tracks {
+            let Some(memory) = self.memories.get_mut(&track.id) else { continue };
             memory.filter.persist(now);
+            memory.resolved_votes += if track.resolved { 1 } else { -1 };
         }
     }
 
@@ -435,6 +436,14 @@ fn carried(place: &mut PixelBox, now_from_before: &PictureTransform) -> bool {
         *place = now;
         true
     })
+}
+
+/// Whether `now` is `before` gone down on the spot: it began as he was missed, at his feet, and is lower than he was.
+fn has_gone_down(before: &Track, now: &Track) -> bool {
+    let (feet, low) = (before.bbox.foot(), now.bbox.grown(FEET_MARGIN * now.bbox.w.max(now.bbox.h)));
+    let at_feet = (low.x..=low.right()).contains(&feet.x) && (low.y..=low.bottom()).contains(&feet.y);
+    let at_once = now.first_seen > before.last_seen && now.first_seen.since(before.last_seen) <= GOES_DOWN_WITHIN;
+    at_feet && at_once && now.bbox.h < GONE_DOWN_PART * before.bbox.h
 }
 
 /// Within a body's length, taken from the longer side of the longer box.

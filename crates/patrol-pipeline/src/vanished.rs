@@ -3,11 +3,13 @@
 //! No detector finds him any more, but something lies now where he was last seen that did not before he came. It is watched as a person of unknown
 //! posture, without motion, until it is seen to have gone.
 
+use crate::cells::WatchCell;
 use crate::stage::{Stage, TrackMemory};
-use patrol_core::{Picture, PixelBox, Posture, Track, TrackId};
+use patrol_core::{Picture, PixelBox, Posture, Track};
 use patrol_leads::posture::PostureFilter;
 use patrol_track::EndedTrack;
 use patrol_vision::change::{PlacePatch, PlaceVerdict, read_place};
+use std::time::Duration;
 
 /// A track seen so often was somebody.
 const HITS_MIN: u32 = 6;
@@ -16,6 +18,9 @@ const EDGE_PART: f32 = 0.5;
 /// A place that is another's by more than this part of it shows the other; and so may one with somebody who moves so near, in its longer sides.
 const OTHERS_PART_MAX: f32 = 0.4;
 const OTHERS_NEAR: f32 = 1.0;
+/// A track that began so soon before he vanished, and touches his place by this part of the smaller box, is his own.
+const SUCCESSOR_BEFORE: Duration = Duration::from_secs(10);
+const SUCCESSOR_PART_MAX: f32 = 0.1;
 /// Smaller than this nothing is known by its picture, pixels: short and long side (design §5).
 const BODY_MIN_PX: (f32, f32) = (8.0, 14.0);
 
@@ -57,11 +62,16 @@ impl Stage {
     /// Whether somebody else is, or is watched, where `track` was last.
     fn is_anothers_place(&self, track: &Track) -> bool {
         let area = track.bbox.area().max(1.0);
-        let covered = |id: TrackId, place: &PixelBox| id != track.id && place.intersection(&track.bbox) > OTHERS_PART_MAX * area;
         let near = track.bbox.grown(OTHERS_NEAR * track.bbox.w.max(track.bbox.h));
-        let moving = self.tracks.iter().filter(|other| other.id != track.id && other.still_since.is_none());
-        moving.into_iter().any(|other| near.intersection(&other.bbox) > 0.0)
-            || self.cells.cells.iter().any(|cell| covered(cell.track, &cell.place))
+        let is_passing = |other: &Track| other.still_since.is_none() && near.intersection(&other.bbox) > 0.0;
+        // Whoever was found here as he vanished is he.
+        let is_himself = |other: &Track| {
+            let touches = other.bbox.intersection(&track.bbox) > SUCCESSOR_PART_MAX * other.bbox.area().min(area);
+            touches && other.first_seen + SUCCESSOR_BEFORE > track.last_seen
+        };
+        let covers = |cell: &WatchCell| cell.track != track.id && cell.place.intersection(&track.bbox) > OTHERS_PART_MAX * area;
+        let others = self.tracks.iter().filter(|other| other.id != track.id);
+        others.into_iter().any(|other| is_passing(other) || is_himself(other)) || self.cells.cells.iter().any(covers)
     }
 }
 
