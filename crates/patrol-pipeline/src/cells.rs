@@ -299,7 +299,10 @@ impl WatchCell {
                 let trusted = now.since(self.found_at) <= TRUSTED_WITHIN;
                 let emptied = self.emptied.get_or_insert(Emptied { since: now, looks: 0, trusted });
                 emptied.looks += 1;
-                emptied.trusted |= others;
+                if others && !emptied.trusted {
+                    // What was not found before they were known to work counts for nothing.
+                    *emptied = Emptied { since: now, looks: 1, trusted: true };
+                }
                 // Who stood, and was seen to set off, is not waited for: the next one to stop here would be taken for him.
                 let is_known_gone = self.walked_off && !self.posture.is_down();
                 let is_long = is_known_gone || now.since(emptied.since) >= EMPTY_FOR;
