@@ -43,8 +43,9 @@ const UNCLEAR_READ_EVERY: Duration = Duration::from_secs(3);
 /// So many looks vote on a posture (`patrol-leads`); so many in vain are enough.
 const UNDERSTOOD_LOOKS: u32 = 9;
 const UNDERSTOOD_MISSES: u32 = 30;
-/// One who was not down and of whom nothing is seen at a place that cannot be judged is not waited for longer.
-const UPRIGHT_MISSED_MAX: Duration = Duration::from_mins(1);
+/// One who was not down and of whom nothing is seen at a place that cannot be judged is not waited for longer: whoever comes through the same
+/// door next would be taken for him.
+const UPRIGHT_MISSED_MAX: Duration = Duration::from_secs(3);
 /// His place is examined enlarged at most so often.
 const CLOSER_EVERY: Duration = Duration::from_secs(10);
 /// And so many places in one look.
