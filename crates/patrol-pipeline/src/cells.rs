@@ -36,6 +36,9 @@ const SETS_OFF_LENGTHS: f32 = 1.0;
 const GONE_LENGTHS: f32 = 2.0;
 const WALKED_OFF_PRESENCE_MAX: f32 = 0.1;
 const WALKED_OFF_LEFTOVER_MAX_SIGMA: f32 = 8.0;
+/// Less of a place than this in the picture is out of view; it is waited for so long, as for a track (`TrackerConfig::keep_out_of_view`).
+const OUT_OF_VIEW_PART: f32 = 0.5;
+const OUT_OF_VIEW_MAX: Duration = Duration::from_secs(10);
 /// While he is found, how his place looks is learnt so often: light and snow change it no faster, and a crowd that stands costs little.
 const CONFIRM_EVERY: Duration = Duration::from_secs(10);
 /// A place that cannot be judged is read so often: in a crowd there are some.
@@ -114,6 +117,8 @@ pub(crate) enum CellNews {
     SeenEmpty,
     /// He was not down, and nobody knows where he is.
     Lost,
+    /// The camera has left his place.
+    OutOfView,
     Unjudged,
 }
 
@@ -270,6 +275,11 @@ impl WatchCell {
             self.at_rest.clone_from(track);
             return CellNews::None;
         }
+        if !is_found && self.is_out_of_view(picture) {
+            // The camera went on: nothing is known of him since, least of all that anybody could judge it.
+            self.state = CellState::Unclear;
+            return if now.since(self.found_at) >= OUT_OF_VIEW_MAX { CellNews::OutOfView } else { CellNews::None };
+        }
         let is_read = self.read_at.is_some_and(|at| now.since(at) < UNCLEAR_READ_EVERY);
         if !is_found && self.state == CellState::Unclear && is_read {
             self.missed += 1;
@@ -346,6 +356,10 @@ impl WatchCell {
         if matches!(state, CellState::Found | CellState::Held) {
             (self.judged_at, self.unjudged_told) = (now, false);
         }
+    }
+
+    fn is_out_of_view(&self, picture: &Picture) -> bool {
+        self.place.clipped(picture.size()).area() < OUT_OF_VIEW_PART * self.place.area()
     }
 
     fn is_away(&self, track: &Track) -> bool {

@@ -162,8 +162,13 @@ impl Stage {
         self.refresh();
     }
 
+    /// Partings that no look has told of yet.
+    pub(crate) fn untold(&mut self) -> Vec<(TrackId, AbsenceKind)> {
+        std::mem::take(&mut self.partings)
+    }
+
     /// Whoever was told of and whose track ends with this view.
-    pub(crate) fn endings(&mut self) -> Vec<(TrackId, AbsenceKind)> {
+    pub(crate) fn endings(&self) -> Vec<(TrackId, AbsenceKind)> {
         self.told().map(|track| (track, AbsenceKind::Broke)).collect()
     }
 
@@ -330,7 +335,7 @@ impl Stage {
                     }
                 }
                 CellNews::Unjudged => self.partings.push((id, AbsenceKind::Unjudged)),
-                news @ (CellNews::SeenEmpty | CellNews::Lost) => {
+                news @ (CellNews::SeenEmpty | CellNews::Lost | CellNews::OutOfView) => {
                     self.cells.cells.remove(index);
                     let released = self.tracker.release(id);
                     if news == CellNews::Lost && released.is_some_and(|track| self.keep_if_there(&track, picture)) {

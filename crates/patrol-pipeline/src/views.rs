@@ -39,6 +39,8 @@ pub(crate) struct Views {
     /// Looks since the camera began to look here.
     steady: u32,
     doubted: bool,
+    /// It has moved, and it is known how, since it last stood still.
+    carried: bool,
     /// It has come back to a view: it tours.
     tours: bool,
 }
@@ -80,19 +82,16 @@ impl Views {
             if !is_young {
                 self.park(stage, seen.media_time);
             }
-            self.steady = 0;
+            (self.steady, self.carried) = (0, true);
             if self.return_to_known(&now, stage) {
                 return Glance::Other;
             }
+            // One stage goes with a camera that flies or sways, whatever it sees by now: its places are known, and a new number would part them.
             stage.carry(&now_from_before, other);
-            if other {
-                self.last_preset += 1;
-                (stage.preset, stage.home) = (self.last_preset, Home::of(self.last_preset));
-                self.map = None;
-            }
             self.sign = Some(now);
             return Glance::Same;
         }
+        self.carried &= is_young;
         let is_like = view == View::Same && likeness >= OTHER_BELOW;
         if is_like && !is_young {
             self.doubted = false;
@@ -114,6 +113,10 @@ impl Views {
             }
             return Glance::Same;
         }
+        if self.carried {
+            self.sign = Some(now);
+            return self.move_on(view, stage);
+        }
         if view == View::Same && !self.doubted && !is_young {
             self.doubted = true;
             return Glance::Doubtful;
@@ -123,14 +126,15 @@ impl Views {
         if !is_kept {
             stage.lose_places();
         }
-        let endings = stage.endings();
+        let mut untold = stage.untold();
+        if !is_kept {
+            untold.extend(stage.endings());
+        }
         self.last_preset += 1;
-        // A jump from one picture to the next is a camera that was turned; one that flies looks at the ground as before.
-        let view_holds = stage.view_holds && view == View::Lost;
         *stage = Stage::new(self.last_preset, stage.tracker.next_id());
-        stage.view_holds = view_holds;
+        stage.view_holds = false;
+        stage.inherit(untold);
         self.map = None;
-        stage.inherit(if is_kept { Vec::new() } else { endings });
         (self.sign, self.steady, self.doubted) = (Some(now), 0, false);
         Glance::Other
     }
@@ -224,6 +228,7 @@ impl Views {
         back.tracker.skip_to(stage.tracker.next_id());
         let is_kept = self.parked.iter().any(|parked| parked.stage.preset == stage.preset);
         let gone: Vec<TrackId> = stage.told().filter(|track| !is_kept && !back.memories.contains_key(track)).collect();
+        back.inherit(stage.untold());
         back.inherit(gone.into_iter().map(|track| (track, AbsenceKind::Broke)).collect());
         (self.sign, self.map) = (Some(parked.sign.clone()), parked.map.clone());
         *stage = back;

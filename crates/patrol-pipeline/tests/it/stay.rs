@@ -180,10 +180,11 @@ fn a_passer_by_does_not_walk_off_with_him() {
     assert!(leads[0].last_seen.seconds_since(START) > 700.0);
 }
 
-/// A picture with edges: bars whose places are drawn from `view`.
-fn street(view: u64, number: u64, people: &[PixelBox]) -> Picture {
+/// A picture with edges: bars whose places are drawn from `view`, seen `left` pixels into a street three pictures wide.
+fn street_from(left: usize, view: u64, number: u64, people: &[PixelBox]) -> Picture {
+    const WIDE: usize = 960;
     let size = PictureSize::new(320, 240);
-    let mut pixels = vec![60_u8; 320 * 240];
+    let mut scene = vec![60_u8; WIDE * 240];
     let mut dice = view.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut roll = |most: usize| {
         dice ^= dice << 13;
@@ -191,27 +192,50 @@ fn street(view: u64, number: u64, people: &[PixelBox]) -> Picture {
         dice ^= dice << 17;
         (dice >> 20) as usize % most
     };
-    for _ in 0..14 {
-        let (x, y, w, h, level) = (roll(290), roll(220), 8 + roll(90), 6 + roll(70), 40 + roll(90) as u8);
+    for _ in 0..48 {
+        let (x, y, w, h, level) = (roll(930), roll(220), 8 + roll(90), 6 + roll(70), 40 + roll(90) as u8);
         for row in y..(y + h).min(240) {
-            pixels[row * 320 + x..row * 320 + (x + w).min(320)].fill(level);
+            scene[row * WIDE + x..row * WIDE + (x + w).min(WIDE)].fill(level);
         }
-    }
-    let mut noise = number.wrapping_mul(0xD134_2543_DE82_EF95) | 1;
-    for pixel in &mut pixels {
-        noise ^= noise << 13;
-        noise ^= noise >> 7;
-        noise ^= noise << 17;
-        *pixel = pixel.saturating_add((noise % 6) as u8);
     }
     for bbox in people {
         for row in bbox.y as usize..bbox.bottom() as usize {
-            pixels[row * 320 + bbox.x as usize..row * 320 + bbox.right() as usize].fill(230);
+            scene[row * WIDE + bbox.x as usize..row * WIDE + bbox.right() as usize].fill(230);
+        }
+    }
+    let mut noise = number.wrapping_mul(0xD134_2543_DE82_EF95) | 1;
+    let mut pixels = Vec::with_capacity(320 * 240);
+    for row in scene.chunks_exact(WIDE) {
+        for pixel in &row[left..left + 320] {
+            noise ^= noise << 13;
+            noise ^= noise >> 7;
+            noise ^= noise << 17;
+            pixels.push(pixel.saturating_add((noise % 6) as u8));
         }
     }
     let captured = WallEstimate { at: START + Duration::from_secs(number), error_ms: 0 };
     Picture::from_planes(size, PixelFormat::Gray8, vec![pixels], number, MediaTime::from_secs_f64(number as f64), captured)
         .expect("a picture")
+}
+
+fn street(view: u64, number: u64, people: &[PixelBox]) -> Picture {
+    street_from(0, view, number, people)
+}
+
+/// Under a camera that flies to and fro above him he is one; when it has flown on, nobody is asked to judge a place that it left.
+#[test]
+fn a_camera_that_flies_sees_one_and_leaves_him_quietly() {
+    let lies = PixelBox::new(420.0, 150.0, 60.0, 20.0);
+    let left = |n: u64| match n {
+        n if n < 300 => 200 + 4 * (n % 60).min(60 - n % 60) as usize - 20,
+        n => (180 + 6 * (n - 300) as usize).min(640),
+    };
+    let seen = watch(fresh(), sees_all(), 1100, move |n| street_from(left(n), 5, n, &[lies]));
+    assert_eq!(seen.leads.len(), 1, "{:#?}", seen.leads.iter().map(|lead| &lead.history).collect::<Vec<_>>());
+    let lead = &seen.leads[0];
+    assert!(lead.made_at.seconds_since(START) < 160.0, "his clock went on while the camera moved");
+    assert!(!lead.history.iter().any(|line| line.kind == "unjudged" || line.kind == "left"), "{:?}", lead.history);
+    assert_eq!(seen.camera.watch.cells().open, 0);
 }
 
 /// A tour of three views of half a minute each; somebody lies in the first. The same pixels of the others are empty, and hide nobody.
