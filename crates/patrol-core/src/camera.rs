@@ -82,6 +82,8 @@ pub struct LinkStatus {
     pub clock_skew_s: Option<f64>,
     /// How often the camera's clock stepped.
     pub clock_steps: u64,
+    /// Seconds spent on decoding every picture, while that was wanted.
+    pub decode_s: f64,
     /// Encoded packets kept for clips: bytes, and seconds from the oldest to the newest.
     pub ring_bytes: u64,
     pub ring_s: f64,

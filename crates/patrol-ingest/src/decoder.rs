@@ -36,6 +36,8 @@ pub(crate) struct Decoder {
     sink: gst::Pad,
     output: Arc<Mutex<Output>>,
     caps: Option<gst::Caps>,
+    /// Every unit stands for itself, and its picture is given before the next unit comes.
+    key_units: bool,
 }
 
 pub(crate) fn make(name: &str) -> Result<gst::Element, IngestError> {
@@ -80,7 +82,16 @@ impl Decoder {
         }
         source.set_active(true).map_err(failed)?;
         source.push_event(gst::event::StreamStart::new("patrol"));
-        Ok(Self { elements, source, sink, output, caps: None })
+        Ok(Self { elements, source, sink, output, caps: None, key_units: false })
+    }
+
+    /// A decoder for key frames of any number of streams in turn: each picture is out when [`Self::push`] returns, also where a stream allows
+    /// reordering. Without that a picture would come out with the next unit, which is another camera's.
+    pub(crate) fn key_units(caps: &gst::CapsRef) -> Result<Self, IngestError> {
+        concealed::listen();
+        let mut decoder = Self::new(caps, 1)?;
+        decoder.key_units = true;
+        Ok(decoder)
     }
 
     /// A decoder that gives each picture as soon as it can. Where a stream does not say how far its pictures are reordered, the standard
@@ -109,7 +120,12 @@ impl Decoder {
             self.caps = Some(caps);
             if is_first {
                 // One segment without an end, whatever the container says: a decoder drops pictures outside of the segment.
-                self.source.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+                let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+                if self.key_units {
+                    // Has GStreamer drain the decoder after each unit.
+                    segment.set_flags(gst::SegmentFlags::TRICKMODE | gst::SegmentFlags::TRICKMODE_KEY_UNITS);
+                }
+                self.source.push_event(gst::event::Segment::new(&segment));
             }
         }
         self.source.push(unit).map(|_| ())

@@ -48,6 +48,8 @@ pub enum IngestError {
     NoPicturesArrive { url: String, seconds: u64 },
     #[error("{url}: the session ended: {why}")]
     SessionEnded { url: String, why: String },
+    #[error("a key frame gave no picture: {why}")]
+    KeyFrame { why: String },
     #[error("the thread for network cameras could not be started: {source}")]
     NetThread { source: std::io::Error },
     #[error("a clip could not be made: {why}")]

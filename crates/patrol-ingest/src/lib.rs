@@ -23,7 +23,7 @@ mod video;
 
 pub use error::IngestError;
 pub use folder::FolderFeed;
-pub use rtsp::{Credentials, Password, RtspCamera, RtspFeed, RtspNet, RtspOptions, RtspTransport};
+pub use rtsp::{Credentials, KeyFrame, OnNews, Password, RtspCamera, RtspFeed, RtspNet, RtspOptions, RtspTransport, SessionNews};
 pub use stills::read_picture;
 pub use video::VideoFeed;
 

@@ -151,8 +151,12 @@ pub(crate) enum Shrink {
 #[derive(Debug)]
 pub(crate) struct Ring {
     entries: VecDeque<Entry>,
-    /// Index into `entries` of the next one for the decoder.
+    /// Index into `entries` of the next one for the decoder; their number while nobody decodes.
     cursor: usize,
+    /// Somebody decodes everything; otherwise all entries are for clips, and nothing of them is ever skipped.
+    read: bool,
+    /// Index of the present session's first entry.
+    session_first: usize,
     /// Units that fell out before the decoder took them, not told yet.
     skipped: u64,
     bytes: u64,
@@ -168,7 +172,8 @@ impl Drop for Ring {
 
 impl Ring {
     pub(crate) fn new(total: &Arc<AtomicU64>) -> Self {
-        Self { entries: VecDeque::new(), cursor: 0, skipped: 0, bytes: 0, total: Arc::clone(total) }
+        let total = Arc::clone(total);
+        Self { entries: VecDeque::new(), cursor: 0, read: false, session_first: 0, skipped: 0, bytes: 0, total }
     }
 
     pub(crate) fn push(&mut self, entry: Entry) {
@@ -176,6 +181,9 @@ impl Ring {
         self.bytes += bytes;
         self.total.fetch_add(bytes, Ordering::Relaxed);
         self.entries.push_back(entry);
+        if !self.read {
+            self.cursor = self.entries.len();
+        }
         let newest_ns = self.newest_unit().map(Unit::captured_ns);
         while self.is_over(newest_ns) {
             self.pop();
@@ -195,6 +203,7 @@ impl Ring {
         let Some(entry) = self.entries.pop_front() else { return };
         self.bytes -= entry.bytes();
         self.total.fetch_sub(entry.bytes(), Ordering::Relaxed);
+        self.session_first = self.session_first.saturating_sub(1);
         if self.cursor > 0 {
             self.cursor -= 1;
         } else if entry.unit().is_some() {
@@ -216,8 +225,26 @@ impl Ring {
 
     /// A new session begins: what an earlier one left is for clips only.
     pub(crate) fn start_session(&mut self) {
+        self.session_first = self.entries.len();
         self.cursor = self.entries.len();
         self.skipped = 0;
+    }
+
+    /// Somebody decodes everything from now on, beginning at the session's newest key frame; at its first unit where none has come.
+    pub(crate) fn start_reading(&mut self) {
+        self.read = true;
+        self.skipped = 0;
+        self.cursor = self.newest_key().map_or(self.session_first, |key| key.max(self.session_first));
+    }
+
+    pub(crate) fn stop_reading(&mut self) {
+        self.read = false;
+        self.skipped = 0;
+        self.cursor = self.entries.len();
+    }
+
+    pub(crate) fn is_read(&self) -> bool {
+        self.read
     }
 
     /// The next entry in order of arrival, unless the decoder is late.

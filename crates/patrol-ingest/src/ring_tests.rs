@@ -10,9 +10,16 @@ fn unit(stretch: &Arc<Stretch>, pts_ms: i64, key: bool, bytes: usize) -> Entry {
     Entry::Unit(Unit { data, key, pts_ns: pts_ms * 1_000_000, lost_packets: 0, whole: true, stretch: Arc::clone(stretch) })
 }
 
+/// A ring of which everything is decoded.
+fn read_ring(total: &Arc<AtomicU64>) -> Ring {
+    let mut ring = Ring::new(total);
+    ring.start_reading();
+    ring
+}
+
 /// 25 pictures a second with a key frame every `gop`.
 fn filled(seconds: i64, gop: i64, bytes: usize) -> Ring {
-    let (mut ring, stretch) = (Ring::new(&Arc::default()), stretch());
+    let (mut ring, stretch) = (read_ring(&Arc::default()), stretch());
     for index in 0..seconds * 25 {
         ring.push(unit(&stretch, index * 40, index % gop == 0, bytes));
     }
@@ -28,7 +35,7 @@ fn pts_ms(next: &Next) -> Option<i64> {
 
 #[test]
 fn units_come_in_order_while_the_decoder_keeps_up() {
-    let (mut ring, stretch) = (Ring::new(&Arc::default()), stretch());
+    let (mut ring, stretch) = (read_ring(&Arc::default()), stretch());
     for index in 0..200 {
         ring.push(unit(&stretch, index * 40, index % 50 == 0, 100));
         assert_eq!(pts_ms(&ring.next()), Some(index * 40));
@@ -61,7 +68,7 @@ fn seconds_and_bytes_are_bounded() {
 
 #[test]
 fn an_entry_larger_than_the_ring_is_skipped() {
-    let (mut ring, stretch) = (Ring::new(&Arc::default()), stretch());
+    let (mut ring, stretch) = (read_ring(&Arc::default()), stretch());
     ring.push(unit(&stretch, 0, true, 9 << 20));
     assert_eq!(ring.bytes(), 0);
     assert!(matches!(ring.next(), Next::Skipped(1)));
@@ -71,7 +78,7 @@ fn an_entry_larger_than_the_ring_is_skipped() {
 #[test]
 fn a_ring_gives_way_step_by_step_and_keeps_what_the_decoder_needs_longest() {
     let total = Arc::new(AtomicU64::new(0));
-    let (mut ring, stretch) = (Ring::new(&total), stretch());
+    let (mut ring, stretch) = (read_ring(&total), stretch());
     for index in 0..120 {
         ring.push(unit(&stretch, index * 10, index % 50 == 0, 100));
         if index < 110 {
@@ -111,7 +118,7 @@ fn a_clip_begins_at_the_key_frame_before_and_stays_in_one_stretch() {
 
 #[test]
 fn a_clip_has_no_pictures_that_refer_to_what_it_leaves_out() {
-    let (mut ring, stretch) = (Ring::new(&Arc::default()), stretch());
+    let (mut ring, stretch) = (read_ring(&Arc::default()), stretch());
     // Decoding order: the key frame at 120 ms is followed by two pictures to be shown before it.
     for (pts_ms, key) in [(0, true), (120, true), (40, false), (80, false), (160, false)] {
         ring.push(unit(&stretch, pts_ms, key, 10));
@@ -150,7 +157,7 @@ proptest! {
     #[test]
     fn every_unit_is_taken_or_skipped_once_and_the_bounds_hold(steps in prop::collection::vec(step(), 1..120)) {
         let total = Arc::new(AtomicU64::new(0));
-        let (mut ring, stretch) = (Ring::new(&total), stretch());
+        let (mut ring, stretch) = (read_ring(&total), stretch());
         let (mut pushed, mut told, mut pts, mut last) = (0_u64, 0_u64, 0_i64, -1_i64);
         let mut order = 0_i64;
         let mut take = |ring: &mut Ring| -> Result<bool, TestCaseError> {
@@ -195,4 +202,22 @@ proptest! {
         while take(&mut ring)? {}
         prop_assert_eq!(pushed, told);
     }
+}
+
+#[test]
+fn whoever_begins_to_read_begins_at_the_newest_key_frame_of_this_session() {
+    let (mut ring, stretch) = (Ring::new(&Arc::default()), stretch());
+    ring.start_session();
+    for index in 0..120 {
+        ring.push(unit(&stretch, index * 40, index % 50 == 0, 100));
+        assert!(matches!(ring.next(), Next::Nothing), "nobody reads: nothing waits, and nothing is skipped");
+    }
+    ring.start_reading();
+    assert_eq!(pts_ms(&ring.next()), Some(4_000));
+    ring.stop_reading();
+    assert!(matches!(ring.next(), Next::Nothing));
+    ring.start_session();
+    ring.push(unit(&stretch, 5_000, false, 100));
+    ring.start_reading();
+    assert_eq!(pts_ms(&ring.next()), Some(5_000), "the session before has a key frame, but it is over");
 }

@@ -4,18 +4,21 @@ mod ask;
 mod desk;
 mod feed;
 mod floor;
+mod lanes;
+mod wire;
 mod worker;
 
 use crate::desk_room::DeskRoom;
 use crate::eyes::Eyes;
 use crate::look::WeatherNow;
-use crate::promise::DueRule;
-use crate::source::{Link, PictureSource};
+use crate::lane::Lane;
+use crate::source::{Link, PictureSource, Sessions};
 use crate::watch::CellCounts;
 use crossbeam_channel::{Sender, bounded};
 use desk::run_desk;
 use feed::run_feed;
 use floor::{Floor, Shared, Station, lock};
+use lanes::run_lanes;
 use patrol_core::desk::{CameraCondition, CameraReport};
 use patrol_core::{Camera, CameraId, Clock, LinkStatus, Outcome, Picture, Tally, WallTime};
 use patrol_leads::{Desk, DeskEvent, DeskOutput};
@@ -34,6 +37,14 @@ const EVENTS_BOUND: usize = 4096;
 
 /// Opens a camera's source, anew after each failure.
 pub type OpenSource = Box<dyn FnMut() -> Result<Box<dyn PictureSource>, String> + Send>;
+/// Where a camera's pictures come from.
+pub enum LiveFeed {
+    /// A file, a folder, a scene: everything is decoded, on a thread of the camera's own.
+    Source(OpenSource),
+    /// A network camera: key frames on demand, or everything, as its promise wants.
+    Sessions(Arc<dyn Sessions>),
+}
+
 /// Makes the detectors of one worker.
 pub type MakeEyes = Arc<dyn Fn() -> Result<Eyes, String> + Send + Sync>;
 /// What the desk has just written, for those who show it.
@@ -55,7 +66,7 @@ pub struct LiveCamera {
     pub detectors: Vec<usize>,
     /// What is known of a thermal camera's pictures beforehand.
     pub thermal: ThermalConfig,
-    pub open: OpenSource,
+    pub feed: LiveFeed,
     /// `None`: a file, which keeps no packets and has no clock of its own.
     pub link: Option<Arc<dyn Link>>,
     pub first_track_id: u64,
@@ -109,12 +120,32 @@ pub struct CameraReading {
     pub last_error: Option<String>,
     /// `None`: not a live camera.
     pub link: Option<LinkStatus>,
+    /// In which lane its pictures come.
+    pub lane: Lane,
+    /// How often it is looked at at present; longer than promised while there is too much to do.
+    pub look_every: Duration,
+    /// How often it went unseen for longer than its limit.
+    pub broken_promises: u64,
+    /// Looks since the start that were begun because somebody was not understood yet.
+    pub bursts: u64,
+}
+
+/// How much there is to do.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LoadReading {
+    /// What all promises take as they are written, in parts of what the workers can do; above 1 some are stretched.
+    pub load: f64,
+    /// Workers missing when all promises are stretched to their limits.
+    pub missing: f64,
+    /// Cameras whose limits cannot be kept.
+    pub refused: Vec<CameraId>,
 }
 
 pub struct Live {
     shared: Arc<Shared>,
     events: Sender<DeskEvent>,
     feeds: Mutex<Vec<JoinHandle<()>>>,
+    lanes: JoinHandle<()>,
     workers: Vec<JoinHandle<()>>,
     desk: JoinHandle<()>,
 }
@@ -133,12 +164,12 @@ impl Live {
         let start = clock.now();
         let (weather, assumed) = room.desk.weather();
         let memories = config.memories.clone();
-        let (stations, opens): (Vec<Station>, Vec<OpenSource>) =
+        let (stations, opens): (Vec<Station>, Vec<Option<OpenSource>>) =
             cameras.into_iter().map(|live| Station::new(live, start, memories.as_ref())).unzip();
         let worker_count = config.workers.max(1);
         let shared = Arc::new(Shared {
             clock,
-            floor: Mutex::new(Floor { stations, ready: BTreeSet::new() }),
+            floor: Mutex::new(Floor { stations, ready: BTreeSet::new(), load: LoadReading::default(), bursting: 0, may_burst: true }),
             ready: Condvar::new(),
             weather: Mutex::new(WeatherNow { weather, assumed }),
             register: Mutex::new(None),
@@ -165,11 +196,15 @@ impl Live {
             workers.push(spawn(&format!("look-{index}"), move || worker.run(eyes))?);
         }
         let mut feeds = Vec::new();
-        for (index, open) in opens.into_iter().enumerate() {
+        for (index, open) in opens.into_iter().enumerate().filter_map(|(index, open)| Some((index, open?))) {
             let (shared, events) = (shared.clone(), events.clone());
             feeds.push(spawn(&format!("feed-{index}"), move || run_feed(&shared, index, open, &events))?);
         }
-        Ok(Self { shared, events, feeds: Mutex::new(feeds), workers, desk })
+        let lanes = spawn("lanes", {
+            let (shared, events) = (shared.clone(), events.clone());
+            move || run_lanes(&shared, &events)
+        })?;
+        Ok(Self { shared, events, feeds: Mutex::new(feeds), lanes, workers, desk })
     }
 
     /// The desk's door: weather, officers, callbacks and deliveries come in here. Sending blocks while it is full.
@@ -186,6 +221,7 @@ impl Live {
     pub fn admit(&self, camera: LiveCamera) -> Result<(), String> {
         let (station, open) = Station::new(camera, self.shared.clock.now(), self.shared.memories.as_ref());
         let index = lock(&self.shared.floor).place(station);
+        let Some(open) = open else { return Ok(()) };
         let (shared, events) = (self.shared.clone(), self.events.clone());
         let thread = spawn(&format!("feed-{index}"), move || run_feed(&shared, index, open, &events))?;
         let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
@@ -218,7 +254,7 @@ impl Live {
         if station.camera == camera {
             return true;
         }
-        station.due = DueRule::new(&camera.promise);
+        station.set_promise(&camera.promise);
         if let Some(watch) = &mut station.watch {
             watch.camera = camera.clone();
         }
@@ -237,7 +273,7 @@ impl Live {
         self.shared.stop_signal.1.notify_all();
         self.shared.ready.notify_all();
         let feeds = self.feeds.into_inner().unwrap_or_else(PoisonError::into_inner);
-        for thread in feeds.into_iter().chain(self.workers) {
+        for thread in feeds.into_iter().chain([self.lanes]).chain(self.workers) {
             if thread.join().is_err() {
                 tracing::error!("a thread had panicked");
             }
@@ -245,7 +281,7 @@ impl Live {
         let now = self.shared.clock.now();
         for station in &mut lock(&self.shared.floor).stations {
             if let Some(left) = station.slot.take() {
-                station.account.ends(left.picture.captured.at, now, Outcome::Stale);
+                station.account.ends(left.captured(), now, Outcome::Stale);
             }
         }
         self.shared.desk_stopping.store(true, Ordering::SeqCst);
@@ -286,9 +322,18 @@ impl LiveGauge {
                     thermal: station.thermal.clone(),
                     last_error: station.last_error.clone(),
                     link: station.link.as_ref().map(|link| link.status()),
+                    lane: station.lane(),
+                    look_every: station.look_every,
+                    broken_promises: station.broken_promises,
+                    bursts: station.bursts,
                 }
             })
             .collect()
+    }
+
+    /// How much there is to do.
+    pub fn load(&self) -> LoadReading {
+        lock(&self.0.floor).load.clone()
     }
 
     /// Whether the desk's last change could be written.

@@ -14,14 +14,26 @@ pub struct DueRule {
     last_arrival: Option<MediaTime>,
     /// Longest interval between pictures lately; decays, so that one hiccup does not double the load for ever.
     longest_gap_s: f64,
+    /// Longest time lately from a picture's capture to the end of its look; decays likewise.
+    delay_s: f64,
 }
 
 /// Intervals measured in floating-point container times differ by less than this.
 const TIMING_SLACK_S: f64 = 0.002;
+/// What was longest lately counts for so much less with every picture.
+const FORGETTING: f64 = 0.95;
+/// A promise is never brought forward by more than this part of it: looks that are late because there is too much to do would otherwise
+/// become still more.
+const DELAY_PART_MAX: f64 = 0.1;
 
 impl DueRule {
     pub fn new(promise: &Promise) -> Self {
-        Self { look_every: promise.look_every, last_look: None, last_arrival: None, longest_gap_s: 0.0 }
+        Self { look_every: promise.look_every, last_look: None, last_arrival: None, longest_gap_s: 0.0, delay_s: 0.0 }
+    }
+
+    /// Looks are to be so far apart from now on.
+    pub fn set_every(&mut self, look_every: Duration) {
+        self.look_every = look_every;
     }
 
     /// Notes the arrival of a picture and says whether it is due. The caller looks at it or lets a newer one replace it.
@@ -31,11 +43,19 @@ impl DueRule {
         }
         if let Some(previous) = self.last_arrival {
             let gap_s = at.seconds_since(previous).max(0.0);
-            self.longest_gap_s = gap_s.max(self.longest_gap_s * 0.95);
+            self.longest_gap_s = gap_s.max(self.longest_gap_s * FORGETTING);
         }
         self.last_arrival = Some(at);
         let Some(last) = self.last_look else { return true };
-        at.seconds_since(last) + self.longest_gap_s > self.look_every.as_secs_f64() + TIMING_SLACK_S
+        let every_s = self.look_every.as_secs_f64();
+        let delay_s = self.delay_s.min(every_s * DELAY_PART_MAX);
+        at.seconds_since(last) + self.longest_gap_s + delay_s > every_s + TIMING_SLACK_S
+    }
+
+    /// The same of a key frame that arrives without the pictures between; `interval_s`: the longest that key frames of this camera are apart.
+    pub fn key_arrives(&mut self, at: MediaTime, interval_s: Option<f64>) -> bool {
+        self.longest_gap_s = self.longest_gap_s.max(interval_s.unwrap_or(0.0));
+        self.arrives(at)
     }
 
     /// The stream began anew: the gap before says nothing about how far apart pictures are, and the next one is due.
@@ -43,8 +63,28 @@ impl DueRule {
         (self.last_look, self.last_arrival, self.longest_gap_s) = (None, None, 0.0);
     }
 
+    /// Pictures come in another lane from now on: how far apart they were says nothing about how far apart they will be.
+    pub fn change_lane(&mut self) {
+        (self.last_arrival, self.longest_gap_s) = (None, 0.0);
+    }
+
     pub fn looked(&mut self, at: MediaTime) {
         self.last_look = Some(at);
+    }
+
+    /// How far apart pictures were at most lately; zero before the second.
+    pub fn pictures_apart_s(&self) -> f64 {
+        self.longest_gap_s
+    }
+
+    /// The look that was due gave nothing: the next picture is due.
+    pub fn missed(&mut self) {
+        self.last_look = None;
+    }
+
+    /// A look ended so long after its picture was captured.
+    pub fn took(&mut self, delay: Duration) {
+        self.delay_s = delay.as_secs_f64().max(self.delay_s * FORGETTING);
     }
 }
 
@@ -156,6 +196,44 @@ mod tests {
             let longest = longest_interval(&mut rule(10), (0..400).map(|n| f64::from(n) * interval));
             assert!(longest <= 10.0 + 1e-6 && longest > 10.0 - 2.0 * interval - 0.01, "{interval}: {longest}");
         }
+    }
+
+    #[test]
+    fn a_look_that_ends_late_is_begun_earlier_but_never_much() {
+        let longest_with = |delay_s: f64| {
+            let mut rule = rule(10);
+            rule.took(Duration::from_secs_f64(delay_s));
+            let times = (0..400).map(|n| f64::from(n) * 2.0);
+            let (mut last, mut longest) = (None, 0.0_f64);
+            for t in times {
+                rule.took(Duration::from_secs_f64(delay_s));
+                let at = MediaTime::from_secs_f64(t);
+                if rule.key_arrives(at, Some(2.0)) {
+                    longest = longest.max(last.map_or(0.0, |last: f64| t - last));
+                    last = Some(t);
+                    rule.looked(at);
+                }
+            }
+            longest
+        };
+        assert!((longest_with(0.0) - 10.0).abs() < 0.01);
+        assert!((longest_with(0.3) - 8.0).abs() < 0.01, "10 s and 0.3 s would be too late");
+        assert!((longest_with(60.0) - 8.0).abs() < 0.01, "looks that are late for want of time do not become more");
+    }
+
+    #[test]
+    fn key_frames_are_taken_soon_enough_from_the_first_on() {
+        let mut rule = rule(10);
+        let mut looked = Vec::new();
+        for n in 0..12 {
+            let t = f64::from(n) * 4.0;
+            let at = MediaTime::from_secs_f64(t);
+            if rule.key_arrives(at, Some(4.0)) {
+                rule.looked(at);
+                looked.push(t);
+            }
+        }
+        assert_eq!(looked, [0.0, 8.0, 16.0, 24.0, 32.0, 40.0]);
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl ReplayCamera {
             return None;
         }
         self.due.looked(picture.media_time);
-        let waiting = Waiting { picture, discontinuity, due: true, asked: false, offered_at: now };
+        let waiting = Waiting { picture, discontinuity, asked: false };
         let outcome = look(&waiting, &mut self.watch, eyes, weather, events);
         self.account.ends(now, now, outcome);
         self.reliance.sight(self.watch.cannot_see());

@@ -1,6 +1,8 @@
 //! Where a camera's pictures come from, as the pipeline sees it.
 
-use patrol_core::{LinkStatus, MediaTime, Picture, WallTime};
+use patrol_core::{LinkStatus, MediaTime, Picture, WallEstimate, WallTime};
+use std::fmt;
+use std::sync::Arc;
 
 /// What a source has next.
 #[derive(Debug)]
@@ -30,4 +32,50 @@ pub trait Link: Send + Sync {
     fn set_watched(&self, watched: bool);
     /// What the camera sent from `from` to `to`, as MP4 and not re-encoded; `None` when nothing of that time is kept. Takes milliseconds.
     fn cut(&self, from: WallTime, to: WallTime) -> Result<Option<Vec<u8>>, String>;
+}
+
+/// A key frame as a live camera sent it. It is decoded only when its look begins, on the worker's own core.
+pub struct KeyFrame {
+    pub media_time: MediaTime,
+    pub captured: WallEstimate,
+    pub decode: Decode,
+}
+
+/// Gives the picture, or says why there is none.
+pub type Decode = Box<dyn FnOnce() -> Result<Picture, String> + Send>;
+
+impl KeyFrame {
+    pub fn decode(self) -> Result<Picture, String> {
+        let mut picture = (self.decode)()?;
+        picture.media_time = self.media_time;
+        Ok(picture)
+    }
+}
+
+impl fmt::Debug for KeyFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyFrame").field("media_time", &self.media_time).field("captured", &self.captured).finish_non_exhaustive()
+    }
+}
+
+/// What a session tells.
+#[derive(Debug)]
+pub enum SessionNews {
+    /// A key frame has come. Not told while all pictures are read.
+    Key(KeyFrame),
+    /// The session is over, and why.
+    Ended(String),
+}
+
+/// Called on whatever thread reads the network; it does not wait.
+pub type OnNews = Arc<dyn Fn(SessionNews) + Send + Sync>;
+
+/// A live camera's sessions: who begins them, and in which lane their pictures come, is decided here (`live/lanes.rs`).
+pub trait Sessions: Send + Sync {
+    /// Begins a session; one that is still there ends without a word.
+    fn connect(&self, on_news: OnNews);
+    /// Ends the session without a word.
+    fn hang_up(&self);
+    /// All pictures of the running session from its newest key frame on, in the media time of its key frames, decoded on the thread that asks.
+    fn pictures(&self) -> Box<dyn PictureSource>;
 }

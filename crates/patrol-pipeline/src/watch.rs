@@ -31,6 +31,8 @@ const OPEN_RESCAN: Duration = Duration::from_secs(10);
 const CHANGED_PART: f32 = 0.25;
 /// Who is watched is kept at once, how his place looks so often.
 const REMEMBERED_EVERY: Duration = Duration::from_secs(30);
+/// Whoever was seen in as many looks has shown whether he walks.
+const UNDERSTOOD_LOOKS: u32 = 5;
 /// A walk: 1 m/s and more counts as fully moving in the exposure score.
 const WALKING_M_S: f32 = 1.0;
 
@@ -180,6 +182,16 @@ impl CameraWatch {
         if let Some(last) = self.last_look.replace(now) {
             self.look_gap = now.since(last);
         }
+    }
+
+    /// Size of the picture looked at last.
+    pub(crate) fn size_before(&self) -> Option<PictureSize> {
+        self.last_zero.map(|(_, size)| size)
+    }
+
+    /// Whether somebody was seen in the last look of whom too little is known to tell walking from still.
+    pub(crate) fn has_newcomer(&self) -> bool {
+        self.stage.tracks.iter().any(|track| Some(track.last_seen) == self.last_look && track.hits < UNDERSTOOD_LOOKS)
     }
 
     /// Time jumped or the scene changed at once.

@@ -1,11 +1,12 @@
 //! From a camera's plan to a camera that runs: its source, its link, and track ids of its own.
 
 use crate::config::{CameraPlan, RtspPlan, SourcePlan, TransportPlan};
-use crate::sources::{FeedSource, RtspLink};
+use crate::sources::{FeedSource, RtspLink, RtspSessions};
 use crate::system;
 use patrol_core::{CameraId, Clock};
 use patrol_ingest::{Credentials, IngestError, Password, RtspCamera, RtspNet, RtspOptions, RtspTransport};
-use patrol_pipeline::live::LiveCamera;
+use patrol_pipeline::PictureSource;
+use patrol_pipeline::live::{LiveCamera, LiveFeed};
 use std::sync::Arc;
 
 /// A camera that comes back changed gives no track an id that it gave before: ids go on as if so many had been given every second, more
@@ -26,24 +27,23 @@ impl Feeds {
     }
 
     pub(crate) fn camera(&mut self, plan: &CameraPlan) -> Result<LiveCamera, IngestError> {
-        let rtsp = match &plan.source {
-            SourcePlan::File { .. } => None,
-            SourcePlan::Rtsp(rtsp) => Some(self.rtsp(&plan.camera.id, rtsp)?),
-        };
         let first_track_id = self.first_track_id + self.clock.monotonic().as_secs() * TRACK_IDS_PER_SECOND;
-        let link = rtsp.clone().map(|camera| Arc::new(RtspLink(camera)) as _);
-        let (source, clock) = (plan.source.clone(), self.clock.clone());
+        let (feed, link) = match &plan.source {
+            SourcePlan::File { path, fps } => {
+                let (path, fps, clock) = (path.clone(), *fps, self.clock.clone());
+                let open = move || Ok(Box::new(FeedSource::file(&path, fps, clock.now())?) as Box<dyn PictureSource>);
+                (LiveFeed::Source(Box::new(open)), None)
+            }
+            SourcePlan::Rtsp(rtsp) => {
+                let camera = self.rtsp(&plan.camera.id, rtsp)?;
+                (LiveFeed::Sessions(Arc::new(RtspSessions(camera.clone()))), Some(Arc::new(RtspLink(camera)) as _))
+            }
+        };
         Ok(LiveCamera {
             camera: plan.camera.clone(),
             detectors: plan.detectors.clone(),
             thermal: plan.thermal.clone(),
-            open: Box::new(move || {
-                Ok(Box::new(match (&source, &rtsp) {
-                    (SourcePlan::File { path, fps }, _) => FeedSource::file(path, *fps, clock.now())?,
-                    (SourcePlan::Rtsp(_), Some(camera)) => FeedSource::live(camera),
-                    (SourcePlan::Rtsp(rtsp), None) => return Err(format!("{} was not set up", rtsp.shown())),
-                }))
-            }),
+            feed,
             link,
             first_track_id,
         })

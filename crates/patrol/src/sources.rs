@@ -2,7 +2,7 @@
 
 use patrol_core::{LinkStatus, WallTime};
 use patrol_ingest::{Feed, FeedEvent, OpenOptions, RtspCamera};
-use patrol_pipeline::{Link, Offer, PictureSource};
+use patrol_pipeline::{KeyFrame, Link, Offer, OnNews, PictureSource, SessionNews, Sessions};
 use patrol_sim::SceneStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,10 +16,6 @@ impl FeedSource {
         patrol_ingest::open(path, &options).map(Self).map_err(|error| error.to_string())
     }
 
-    /// Begins a session; what goes wrong with it is told instead of a picture.
-    pub(crate) fn live(camera: &Arc<RtspCamera>) -> Self {
-        Self(Box::new(camera.open()))
-    }
 }
 
 impl PictureSource for FeedSource {
@@ -45,6 +41,30 @@ impl Link for RtspLink {
     }
     fn cut(&self, from: WallTime, to: WallTime) -> Result<Option<Vec<u8>>, String> {
         self.0.cut(from, to).map_err(|error| error.to_string())
+    }
+}
+
+/// A network camera's sessions for the pipeline's lanes.
+pub(crate) struct RtspSessions(pub(crate) Arc<RtspCamera>);
+
+impl Sessions for RtspSessions {
+    fn connect(&self, on_news: OnNews) {
+        self.0.connect(Arc::new(move |news| {
+            on_news(match news {
+                patrol_ingest::SessionNews::Ended(why) => SessionNews::Ended(why),
+                patrol_ingest::SessionNews::Key(key) => SessionNews::Key(KeyFrame {
+                    media_time: key.media_time,
+                    captured: key.captured,
+                    decode: Box::new(move || key.decode().map_err(|error| error.to_string())),
+                }),
+            });
+        }));
+    }
+    fn hang_up(&self) {
+        self.0.hang_up();
+    }
+    fn pictures(&self) -> Box<dyn PictureSource> {
+        Box::new(FeedSource(Box::new(self.0.pictures())))
     }
 }
 

@@ -14,7 +14,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::task::AbortHandle;
 
 /// How long one call waits before it says that nothing came.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -25,11 +24,12 @@ const LEAST_STEP_NS: i64 = 1_000_000;
 const CONCEALED: &str = "parts of a picture could not be decoded";
 const NO_PICTURE: &str = "the decoder gave no picture for this access unit";
 
-/// One session with a camera. Decodes on the thread that calls [`Feed::next`]; dropping it ends the session.
+/// All pictures of one session with a camera. Decodes on the thread that calls [`Feed::next`].
 pub struct RtspFeed {
     camera: Arc<RtspCamera>,
     session: u64,
-    task: AbortHandle,
+    /// The session was begun for this feed alone and ends with it.
+    owns_session: bool,
     gate: Gate,
     decoder: Option<(Decoder, gst::Caps)>,
     units: PendingUnits,
@@ -48,7 +48,7 @@ pub struct RtspFeed {
     stats: FeedStats,
 }
 
-/// Presentation times to media time that starts at 0 and strictly increases.
+/// Presentation times to media time that starts at 0 with the session and strictly increases.
 #[derive(Debug, Default)]
 struct Place {
     origin_ns: Option<i64>,
@@ -59,7 +59,7 @@ struct Place {
 impl Place {
     fn picture(&mut self, pts_ns: i64) -> MediaTime {
         let origin = *self.origin_ns.get_or_insert(pts_ns);
-        let by_pts = pts_ns.saturating_sub(origin);
+        let by_pts = pts_ns.saturating_sub(origin).max(0);
         let least = self.last.map_or(0, |last| last.0.saturating_add(LEAST_STEP_NS));
         // Anything later than the picture before is an orderly time.
         let follows = self.last.is_none_or(|last| by_pts > last.0);
@@ -81,11 +81,11 @@ impl Place {
 }
 
 impl RtspFeed {
-    pub(super) fn new(camera: Arc<RtspCamera>, session: u64, task: AbortHandle) -> Self {
+    pub(super) fn new(camera: Arc<RtspCamera>, session: u64, owns_session: bool) -> Self {
         Self {
             camera,
             session,
-            task,
+            owns_session,
             gate: Gate::default(),
             decoder: None,
             units: PendingUnits::default(),
@@ -143,7 +143,10 @@ impl RtspFeed {
             self.in_decoder.pop_front();
         }
         let pts_ns = unit.pts_ns;
+        let began = self.camera.net.clock.monotonic();
         let (pushed, concealed) = concealed::during(|| decoder.push(buffer, caps));
+        let spent = self.camera.net.clock.monotonic().saturating_sub(began);
+        self.camera.shared.decode_ns.fetch_add(spent.as_nanos() as u64, Ordering::Relaxed);
         // A stream without key frames builds its first pictures up piece by piece, and nothing would open the gate again.
         if concealed && !self.keyless {
             self.concealed = Some(pts_ns);
@@ -186,6 +189,9 @@ impl RtspFeed {
         let index = self.in_decoder.iter().position(of).unwrap_or(0);
         let Some((pts_ns, stretch)) = self.in_decoder.remove(index) else { return };
         let size = decoded.size();
+        if self.place.origin_ns.is_none() {
+            self.place.origin_ns = self.camera.shared.origin_ns(self.session);
+        }
         let media_time = self.place.picture(pts_ns);
         if self.concealed == Some(pts_ns) {
             self.concealed = None;
@@ -230,7 +236,7 @@ impl RtspFeed {
     }
 }
 
-fn caps_of(stretch: &Stretch) -> gst::Caps {
+pub(super) fn caps_of(stretch: &Stretch) -> gst::Caps {
     gst::Caps::builder(stretch.codec.stream()).field("stream-format", "byte-stream").field("alignment", "au").build()
 }
 
@@ -278,6 +284,10 @@ impl Feed for RtspFeed {
 
 impl Drop for RtspFeed {
     fn drop(&mut self) {
-        self.task.abort();
+        if self.owns_session {
+            self.camera.end_session(self.session);
+        } else {
+            self.camera.shared.stop_reading(self.session);
+        }
     }
 }

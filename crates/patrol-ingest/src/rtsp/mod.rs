@@ -1,23 +1,28 @@
 //! Network cameras over RTSP.
 //!
 //! ```text
-//! camera ─► session (rtsp-net thread, one task each) ─► ring ─► feed (the camera's own thread) ─► gate ─► decoder ─► pictures
-//!                        └ wall: RTP time to presentation and wall time  └ clip
+//! camera ─► session (rtsp-net thread, one task each) ─► ring ─► feed (a thread that reads everything) ─► gate ─► decoder ─► pictures
+//!                        │                              └ clip
+//!                        ├ wall: RTP time to presentation and wall time
+//!                        └─► key frames, to be decoded alone on whatever thread wants to look
 //! ```
-//! One thread reads all cameras and waits for none of them; each feed decodes on the thread that asks it. Between the two is the
-//! camera's [ring](crate::ring), so that a slow decoder loses its own pictures and nobody else's.
+//! One thread reads all cameras and waits for none of them. Of most cameras nothing is decoded but the key frame that is looked at; a feed decodes
+//! everything, on the thread that asks it. Between net thread and feed is the camera's [ring](crate::ring), so that a slow decoder loses
+//! its own pictures and nobody else's.
 
 mod address;
 mod camera;
 mod failure;
 mod feed;
 mod gate;
+mod key_frame;
 mod net;
 mod session;
 mod wall;
 
-pub use camera::RtspCamera;
+pub use camera::{OnNews, RtspCamera, SessionNews};
 pub use feed::RtspFeed;
+pub use key_frame::KeyFrame;
 pub use net::RtspNet;
 
 use patrol_core::CameraId;

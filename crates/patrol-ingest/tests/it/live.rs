@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const RINGS_BYTES_MAX: u64 = 64 << 20;
 
-fn net() -> Arc<RtspNet> {
+pub(crate) fn net() -> Arc<RtspNet> {
     RtspNet::start(Arc::new(SystemClock::new()), RINGS_BYTES_MAX).expect("the network thread starts")
 }
 
@@ -19,7 +19,7 @@ fn hasty_net() -> Arc<RtspNet> {
     RtspNet::start(Arc::new(clock), RINGS_BYTES_MAX).expect("the network thread starts")
 }
 
-fn options(url: String) -> RtspOptions {
+pub(crate) fn options(url: String) -> RtspOptions {
     RtspOptions { camera: CameraId::new("cam"), url, credentials: None, transport: RtspTransport::TcpThenUdp, decoder_threads: 1 }
 }
 
@@ -29,8 +29,8 @@ fn with_password(url: String, password: &str) -> RtspOptions {
 }
 
 #[derive(Default)]
-struct Seen {
-    pictures: Vec<Picture>,
+pub(crate) struct Seen {
+    pub(crate) pictures: Vec<Picture>,
     discontinuities: Vec<usize>,
     undecodable: Vec<String>,
     skipped: u64,
@@ -68,7 +68,7 @@ fn read(feed: &mut dyn Feed, enough: impl Fn(&Seen) -> bool) -> Seen {
     seen
 }
 
-fn read_all(feed: &mut dyn Feed) -> Seen {
+pub(crate) fn read_all(feed: &mut dyn Feed) -> Seen {
     read(feed, |_| false)
 }
 

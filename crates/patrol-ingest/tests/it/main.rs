@@ -6,6 +6,7 @@ mod broken;
 mod camera;
 mod clip;
 mod clips;
+mod key_frames;
 mod live;
 mod pictures;
 mod real;

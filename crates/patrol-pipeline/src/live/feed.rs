@@ -1,11 +1,12 @@
 //! A camera's feed: waits for each picture's time, offers it, opens the source anew when it breaks.
 
 use super::OpenSource;
-use super::floor::{Shared, lock};
+use super::floor::{Offered, Shared, Station, lock};
 use crate::condition::Reliance;
-use crate::source::{Offer, PictureSource};
+use crate::slot::Content;
+use crate::source::{Offer, PictureSource, Sessions};
 use crossbeam_channel::Sender;
-use patrol_core::{CameraId, MediaTime, Outcome, Picture, PictureSize, WallTime};
+use patrol_core::{CameraId, MediaTime, Outcome, Picture, Promise, WallTime};
 use patrol_leads::DeskEvent;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -26,47 +27,31 @@ const RETIREMENT_CHECK: Duration = Duration::from_secs(1);
 /// A wait that is longer than the pictures are apart by more than this means that the wall clock was set back.
 const CLOCK_SLACK: Duration = Duration::from_secs(1);
 
-/// One camera's feed over all openings of its source: media time runs on where a new opening begins again at zero.
+/// A camera's pictures as they come from one source, or as a reader takes them from a session.
 struct Feed<'a> {
     shared: &'a Shared,
     index: usize,
     camera: CameraId,
     events: &'a Sender<DeskEvent>,
-    /// Media and capture time of the newest picture, and its size.
-    newest: Option<(MediaTime, WallTime)>,
-    size: Option<PictureSize>,
+    /// Number of this reader; `None`: a camera with a source of its own.
+    reader: Option<u64>,
     /// Monotonic time at which the newest picture came, or this opening began.
     heard: Duration,
     /// The same of the newest access unit, whether or not it gave a picture.
     arrived: Duration,
     /// Access units in a row that gave no picture.
     undecodable_running: u32,
-    /// Added to the media times of this opening.
-    offset_ns: i64,
     /// Scene time at which this opening gave its first picture.
     up_since: Option<Duration>,
 }
 
 /// Reads one camera's source for ever: waits for each picture's time, offers it, opens the source anew when it breaks.
 pub(super) fn run_feed(shared: &Shared, index: usize, mut open: OpenSource, events: &Sender<DeskEvent>) {
-    let camera = lock(&shared.floor).stations[index].camera.id.clone();
-    let heard = shared.clock.monotonic();
-    let mut feed = Feed {
-        shared,
-        index,
-        camera,
-        events,
-        newest: None,
-        size: None,
-        heard,
-        arrived: heard,
-        undecodable_running: 0,
-        offset_ns: 0,
-        up_since: None,
-    };
+    let mut feed = Feed::new(shared, index, events, None);
     let mut wait = REOPEN_FIRST;
     while !feed.is_over() {
         feed.up_since = None;
+        lock(&shared.floor).stations[index].line.restart();
         feed.heard = shared.clock.monotonic();
         feed.arrived = feed.heard;
         let read = catch_unwind(AssertUnwindSafe(|| open().and_then(|source| feed.read(source))));
@@ -98,10 +83,49 @@ pub(super) fn run_feed(shared: &Shared, index: usize, mut open: OpenSource, even
     station.vacant = station.retired;
 }
 
-impl Feed<'_> {
-    /// Everything stops, or this camera was taken off.
+/// Reads all pictures of a session until another lane is chosen or the session ends, which the session itself tells.
+pub(super) fn run_reader(shared: &Shared, index: usize, number: u64, sessions: &dyn Sessions, events: &Sender<DeskEvent>) {
+    let mut feed = Feed::new(shared, index, events, Some(number));
+    lock(&shared.floor).stations[index].due.change_lane();
+    let read = catch_unwind(AssertUnwindSafe(|| feed.read(sessions.pictures())));
+    let mut floor = lock(&shared.floor);
+    let station = &mut floor.stations[index];
+    let Some(wire) = station.wire.as_mut().filter(|wire| wire.reading == Some(number)) else { return };
+    wire.reading = None;
+    let was_wanted = wire.reader == Some(number);
+    if was_wanted {
+        wire.reader = None;
+    }
+    // A reader that could not go on ends the session: beginning anew is all that may help.
+    let broke = match read {
+        Ok(Ok(())) => None,
+        Ok(Err(why)) => Some(why),
+        Err(_) => Some("reading its pictures broke off; this is a defect of the patrol".to_owned()),
+    };
+    if let Some(why) = broke.filter(|_| was_wanted) {
+        wire.ended.get_or_insert(why);
+    }
+    station.due.change_lane();
+}
+
+/// How long a camera whose link stands may give no picture before it counts as blind.
+pub(super) fn silence_allowed(promise: &Promise, has_begun: bool) -> Duration {
+    (promise.look_every * SILENT_LOOKS).max(if has_begun { SILENT_MIN } else { BEGINNING_MAX })
+}
+
+impl<'a> Feed<'a> {
+    fn new(shared: &'a Shared, index: usize, events: &'a Sender<DeskEvent>, reader: Option<u64>) -> Self {
+        let camera = lock(&shared.floor).stations[index].camera.id.clone();
+        let heard = shared.clock.monotonic();
+        Self { shared, index, camera, events, reader, heard, arrived: heard, undecodable_running: 0, up_since: None }
+    }
+
+    /// Everything stops, this camera was taken off, or nobody wants all of its pictures any more.
     fn is_over(&self) -> bool {
-        self.shared.stopping() || lock(&self.shared.floor).stations[self.index].retired
+        let is_left = |station: &Station| {
+            station.retired || self.reader.is_some_and(|own| station.wire.as_ref().is_none_or(|wire| wire.reader != Some(own)))
+        };
+        self.shared.stopping() || is_left(&lock(&self.shared.floor).stations[self.index])
     }
 
     /// A file has come to its end: its place on the floor is held until it is taken off.
@@ -139,40 +163,53 @@ impl Feed<'_> {
 
     /// Waits for the picture's time and offers it; `false` when everything stops.
     fn take(&mut self, mut picture: Picture, mut discontinuity: bool) -> bool {
-        let resumes = self.up_since.is_none();
-        if resumes {
-            if let Some((media_time, captured)) = self.newest {
-                // Media time went on while nobody looked: a gap like any other, across which whoever lies still keeps his clock.
-                let resumes_at = media_time + picture.captured.at.since(captured).max(Duration::from_millis(1));
-                self.offset_ns = resumes_at.0.saturating_sub(picture.media_time.0);
-                discontinuity = self.size != Some(picture.size());
+        let before = {
+            let station = &mut lock(&self.shared.floor).stations[self.index];
+            if self.reader.is_some() && station.line.has(picture.media_time) {
+                // Its key frame was offered before everything was read.
+                return true;
             }
-            self.up_since = Some(self.shared.clock.monotonic());
-        }
-        self.size = Some(picture.size());
-        picture.media_time.0 = picture.media_time.0.saturating_add(self.offset_ns);
-        if !self.wait_for(picture.captured.at) {
+            station.line.newest()
+        };
+        if !self.wait_for(picture.captured.at, before) {
             return false;
         }
-        self.newest = Some((picture.media_time, picture.captured.at));
-        self.heard = self.shared.clock.monotonic();
-        self.arrived = self.heard;
-        self.undecodable_running = 0;
+        let now = self.shared.clock.monotonic();
+        let resumes = {
+            let station = &mut lock(&self.shared.floor).stations[self.index];
+            let placed = station.line.place(picture.media_time, picture.captured.at);
+            picture.media_time = placed.media_time;
+            if let Some(wire) = &mut station.wire {
+                wire.hears(now);
+            }
+            placed.resumes
+        };
+        if resumes && before.is_some() {
+            // An outage is a gap, not a break. Whether the pictures are of another size is seen when one is looked at.
+            discontinuity = false;
+        }
+        self.up_since.get_or_insert(now);
+        (self.heard, self.arrived, self.undecodable_running) = (now, now, 0);
         self.rely(|reliance| {
             reliance.feed(true);
             reliance.silent(None);
         });
         self.shared.show(self.index, &picture);
-        self.shared.offer(self.index, picture, discontinuity, resumes);
+        let at = picture.media_time;
+        let offered = Offered { content: Content::Picture(picture), discontinuity, resumes };
+        self.shared.offer(self.index, offered, |due| due.arrives(at));
         true
     }
 
     fn take_undecodable(&mut self, media_time: Option<MediaTime>, why: &str) -> bool {
-        if let (Some(media_time), Some((newest, captured))) = (media_time, self.newest) {
-            let media_time = MediaTime(media_time.0.saturating_add(self.offset_ns));
-            if !self.wait_for(captured + media_time.since(newest)) {
-                return false;
-            }
+        let (newest, media_time) = {
+            let line = &lock(&self.shared.floor).stations[self.index].line;
+            (line.newest(), media_time.map(|media_time| line.on_line(media_time)))
+        };
+        if let (Some(media_time), Some((before, captured))) = (media_time, newest)
+            && !self.wait_for(captured + media_time.since(before), newest)
+        {
+            return false;
         }
         let now = self.shared.clock.now();
         self.undecodable_running = self.undecodable_running.saturating_add(1);
@@ -194,8 +231,7 @@ impl Feed<'_> {
     /// Says that the camera cannot see when its link stands and no picture has come for as long as its looks allow.
     fn notice_silence(&self) {
         let promise = lock(&self.shared.floor).stations[self.index].camera.promise;
-        let least = if self.up_since.is_some() { SILENT_MIN } else { BEGINNING_MAX };
-        let allowed = (promise.look_every * SILENT_LOOKS).max(least);
+        let allowed = silence_allowed(&promise, self.up_since.is_some());
         let now = self.shared.clock.monotonic();
         if now.saturating_sub(self.heard) >= allowed {
             let stalled = now.saturating_sub(self.arrived) >= allowed;
@@ -205,9 +241,9 @@ impl Feed<'_> {
     }
 
     /// Waits until it is `at`, but no longer than pictures are apart: a wall clock that was set back must not stop the feed.
-    fn wait_for(&self, at: WallTime) -> bool {
+    fn wait_for(&self, at: WallTime, newest: Option<(MediaTime, WallTime)>) -> bool {
         let early = at.since(self.shared.clock.now());
-        let apart = self.newest.map_or(Duration::MAX, |(_, captured)| at.since(captured).saturating_add(CLOCK_SLACK));
+        let apart = newest.map_or(Duration::MAX, |(_, captured)| at.since(captured).saturating_add(CLOCK_SLACK));
         let wait = early.min(apart);
         wait.is_zero() || self.shared.wait(wait)
     }

@@ -1,15 +1,18 @@
 //! What all threads share: the cameras with their slots, and who is due.
 
 use super::ask::{Asked, Viewer};
-use super::{LiveCamera, Memories, OpenSource};
+use super::wire::Wire;
+use super::{LiveCamera, LiveFeed, LoadReading, Memories, OpenSource};
 use crate::condition::Reliance;
+use crate::lane::Lane;
+use crate::line::Line;
 use crate::look::WeatherNow;
 use crate::promise::{Account, DueRule};
-use crate::slot::{Slot, Waiting};
+use crate::slot::{Content, Held, Slot};
 use crate::source::Link;
 use crate::watch::{CameraWatch, CellCounts};
 use patrol_core::desk::CameraReport;
-use patrol_core::{Camera, Clock, Outcome, Picture, WallTime};
+use patrol_core::{Camera, Clock, Outcome, Promise, WallTime};
 use patrol_vision::thermal::ThermalReading;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,7 +27,16 @@ pub(super) struct Station {
     pub(super) camera: Camera,
     pub(super) slot: Slot,
     pub(super) due: DueRule,
+    /// How often it is looked at at present.
+    pub(super) look_every: Duration,
+    /// Seconds of a worker that a look takes, on average lately; `None` before the first.
+    pub(super) cost_s: Option<f64>,
+    pub(super) line: Line,
     pub(super) account: Account,
+    /// It is unseen for longer than its limit, and how often that has happened.
+    pub(super) is_broken: bool,
+    pub(super) broken_promises: u64,
+    pub(super) bursts: u64,
     /// `None` while a worker has it.
     pub(super) watch: Option<Box<CameraWatch>>,
     /// Under which deadline it stands among the ready ones.
@@ -32,6 +44,8 @@ pub(super) struct Station {
     pub(super) reliance: Reliance,
     /// The link of a live camera.
     pub(super) link: Option<Arc<dyn Link>>,
+    /// Its sessions; `None`: a camera with a source of its own.
+    pub(super) wire: Option<Wire>,
     pub(super) ended: bool,
     /// No longer in the configuration: nothing more is looked at, and its feed ends.
     pub(super) retired: bool,
@@ -51,7 +65,20 @@ pub(super) struct Floor {
     pub(super) stations: Vec<Station>,
     /// Cameras with a due picture that no worker has, by deadline: the most overdue first.
     pub(super) ready: BTreeSet<(WallTime, usize)>,
+    pub(super) load: LoadReading,
+    /// Cameras that are watched closely at present, and whether there is time for more.
+    pub(super) bursting: usize,
+    pub(super) may_burst: bool,
 }
+
+/// While promises take more than this part of the time there is, nobody is watched closely.
+pub(super) const BURST_LOAD_MAX: f64 = 0.9;
+/// Bursts at once, per worker: decoding everything takes a tenth of a core for 1080p.
+const BURSTS_PER_WORKER: usize = 2;
+/// A promise of less is not called broken before this: one look that takes long is no alarm.
+const BROKEN_MIN: Duration = Duration::from_secs(1);
+/// A look's cost is an average over about so many looks.
+const COST_LOOKS: f64 = 10.0;
 
 pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
@@ -75,18 +102,29 @@ pub(super) struct Shared {
 }
 
 impl Station {
-    pub(super) fn new(live: LiveCamera, start: WallTime, memories: Option<&Memories>) -> (Self, OpenSource) {
+    pub(super) fn new(live: LiveCamera, start: WallTime, memories: Option<&Memories>) -> (Self, Option<OpenSource>) {
+        let (open, wire) = match live.feed {
+            LiveFeed::Source(open) => (Some(open), None),
+            LiveFeed::Sessions(sessions) => (None, Some(Wire::new(sessions))),
+        };
         let watch = CameraWatch::new(live.camera.clone(), live.detectors, live.first_track_id);
         let mut watch = watch.with_thermal(live.thermal).with_link(live.link.clone());
         recall(memories, &mut watch);
         let station = Self {
             slot: Slot::default(),
             due: DueRule::new(&live.camera.promise),
+            look_every: live.camera.promise.look_every,
+            cost_s: None,
+            line: Line::new(),
             account: Account::new(start),
+            is_broken: false,
+            broken_promises: 0,
+            bursts: 0,
             watch: Some(Box::new(watch)),
             queued: None,
             reliance: Reliance::default(),
             link: live.link,
+            wire,
             ended: false,
             retired: false,
             vacant: false,
@@ -99,7 +137,35 @@ impl Station {
             last_error: None,
             camera: live.camera,
         };
-        (station, live.open)
+        (station, open)
+    }
+
+    /// Another promise, kept as it is written until there is too much to do.
+    pub(super) fn set_promise(&mut self, promise: &Promise) {
+        self.set_every(promise.look_every);
+    }
+
+    pub(super) fn set_every(&mut self, look_every: Duration) {
+        self.look_every = look_every;
+        let bursting = self.wire.as_ref().and_then(Wire::burst_every);
+        self.due.set_every(bursting.map_or(look_every, |burst| burst.min(look_every)));
+    }
+
+    /// A look has taken so long.
+    pub(super) fn spent(&mut self, on_look: Duration) {
+        let spent_s = on_look.as_secs_f64();
+        self.cost_s = Some(self.cost_s.map_or(spent_s, |cost_s| cost_s + (spent_s - cost_s) / COST_LOOKS));
+    }
+
+    /// Counts each time that the camera goes unseen for longer than its limit.
+    pub(super) fn count_broken(&mut self, now: WallTime) {
+        let is_broken = !self.ended && self.account.blind.at(now).0 > self.camera.promise.look_limit.max(BROKEN_MIN);
+        self.broken_promises += u64::from(is_broken && !self.is_broken);
+        self.is_broken = is_broken;
+    }
+
+    pub(super) fn lane(&self) -> Lane {
+        self.wire.as_ref().map_or(Lane::Continuous, Wire::lane)
     }
 }
 
@@ -137,9 +203,9 @@ impl Shared {
         station.reliance.report(&station.camera.id, now)
     }
 
-    /// Puts a picture into its camera's slot, and the camera among the ready ones when its look is due. `resumes`: the first picture
-    /// after an outage, which says nothing about how far apart pictures are.
-    pub(super) fn offer(&self, index: usize, picture: Picture, discontinuity: bool, resumes: bool) {
+    /// Puts a picture or a key frame into its camera's slot, and the camera among the ready ones when its look is due. `due` decides on that.
+    pub(super) fn offer(&self, index: usize, offered: Offered, due: impl FnOnce(&mut DueRule) -> bool) {
+        let Offered { content, discontinuity, resumes } = offered;
         let now = self.clock.now();
         let mut floor = lock(&self.floor);
         let station = &mut floor.stations[index];
@@ -151,12 +217,12 @@ impl Shared {
         }
         self.forget_askers(station);
         let asked = !station.asked.is_empty();
-        let due = station.due.arrives(picture.media_time) || asked;
+        let due = due(&mut station.due) || asked;
         if due {
-            station.due.looked(picture.media_time);
+            station.due.looked(content.media_time());
         }
-        if let Some(stale) = station.slot.offer(Waiting { picture, discontinuity, due, asked, offered_at: now }) {
-            station.account.ends(stale.picture.captured.at, now, Outcome::Stale);
+        if let Some(stale) = station.slot.offer(Held { content, discontinuity, due, asked }) {
+            station.account.ends(stale.captured(), now, Outcome::Stale);
         }
         floor.queue(index);
         drop(floor);
@@ -164,14 +230,36 @@ impl Shared {
     }
 }
 
+/// Something to look at.
+pub(super) struct Offered {
+    pub(super) content: Content,
+    pub(super) discontinuity: bool,
+    /// The first picture after an outage, which says nothing about how far apart pictures are.
+    pub(super) resumes: bool,
+}
+
 impl Floor {
+    /// Somebody whom nobody understands yet was found: watches the camera closely for some seconds, if there is time for that.
+    pub(super) fn want_burst(&mut self, index: usize, now: Duration, workers: usize) {
+        if !self.may_burst || self.bursting >= workers * BURSTS_PER_WORKER {
+            return;
+        }
+        let station = &mut self.stations[index];
+        if station.wire.as_mut().is_some_and(|wire| wire.want_burst(now)) {
+            station.bursts += 1;
+            self.bursting += 1;
+            let look_every = self.stations[index].look_every;
+            self.stations[index].set_every(look_every);
+        }
+    }
+
     pub(super) fn queue(&mut self, index: usize) {
         let station = &mut self.stations[index];
         if station.watch.is_none() || !station.slot.is_due() {
             return;
         }
         // Whoever asked waits in front of the page.
-        let promised = station.account.blind.seen() + station.camera.promise.look_every;
+        let promised = station.account.blind.seen() + station.look_every;
         let deadline = if station.asked.is_empty() { promised } else { WallTime(i64::MIN) };
         if let Some(queued) = station.queued {
             if queued <= deadline {
@@ -189,8 +277,13 @@ impl Floor {
         station.retired = true;
         station.asked.clear();
         station.viewers.clear();
+        station.vacant = station.wire.is_some();
         if let Some(link) = station.link.take() {
             link.set_watched(false);
+        }
+        if let Some(wire) = &mut station.wire {
+            (wire.session, wire.reader) = (None, None);
+            wire.sessions.hang_up();
         }
         if let Some(watch) = &mut station.watch {
             watch.drop_link();
@@ -199,7 +292,7 @@ impl Floor {
             self.ready.remove(&(queued, index));
         }
         if let Some(left) = station.slot.take() {
-            station.account.ends(left.picture.captured.at, now, Outcome::Stale);
+            station.account.ends(left.captured(), now, Outcome::Stale);
         }
     }
 
@@ -214,13 +307,13 @@ impl Floor {
     }
 
     /// The most overdue camera, checked out with its picture.
-    pub(super) fn pick(&mut self) -> Option<(usize, Box<CameraWatch>, Waiting)> {
+    pub(super) fn pick(&mut self) -> Option<(usize, Box<CameraWatch>, Held)> {
         let (_, index) = self.ready.pop_first()?;
         let station = &mut self.stations[index];
         station.queued = None;
         let watch = station.watch.take()?;
-        if let Some(waiting) = station.slot.take() {
-            return Some((index, watch, waiting));
+        if let Some(held) = station.slot.take() {
+            return Some((index, watch, held));
         }
         station.watch = Some(watch);
         None

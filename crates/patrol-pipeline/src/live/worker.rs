@@ -4,7 +4,7 @@ use super::floor::{STOP_CHECK, Shared, lock};
 use super::{LookRecord, MakeEyes, OnLook};
 use crate::eyes::Eyes;
 use crate::look::look;
-use crate::slot::Waiting;
+use crate::slot::{Held, Waiting};
 use crate::watch::CameraWatch;
 use crossbeam_channel::Sender;
 use patrol_core::desk::CameraReport;
@@ -14,6 +14,7 @@ use patrol_leads::DeskEvent;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 pub(super) struct Worker {
     pub(super) index: usize,
@@ -26,10 +27,21 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn run(self, mut eyes: Eyes) {
         let mut events = Vec::new();
-        while let Some((index, mut watch, waiting)) = self.next() {
+        while let Some((index, mut watch, held)) = self.next() {
             let clock = &self.shared.clock;
-            let start = clock.now();
-            self.shared.busy_since_ms[self.index].store(clock.monotonic().as_millis() as u64 + 1, Ordering::Relaxed);
+            let (start, began) = (clock.now(), clock.monotonic());
+            self.shared.busy_since_ms[self.index].store(began.as_millis() as u64 + 1, Ordering::Relaxed);
+            let captured = held.captured();
+            let mut waiting = match held.develop() {
+                Ok(waiting) => waiting,
+                Err(why) => {
+                    tracing::warn!(camera = %watch.camera.id, why, "undecodable");
+                    self.undecodable(index, watch, captured, why);
+                    self.shared.busy_since_ms[self.index].store(0, Ordering::Relaxed);
+                    continue;
+                }
+            };
+            waiting.discontinuity |= watch.size_before().is_some_and(|before| before != waiting.picture.size());
             let weather = *lock(&self.shared.weather);
             let looked = catch_unwind(AssertUnwindSafe(|| look(&waiting, &mut watch, &mut eyes, &weather, &mut events)));
             let outcome = looked.unwrap_or_else(|_| {
@@ -57,7 +69,8 @@ impl Worker {
             {
                 told(&camera, || (memories.write)(&camera, &memory));
             }
-            if let Some(report) = self.put_back(index, watch, &waiting, outcome, end)
+            let spent = clock.monotonic().saturating_sub(began);
+            if let Some(report) = self.put_back(index, watch, &waiting, outcome, (end, spent))
                 && self.events.send(DeskEvent::Camera(report)).is_err()
             {
                 return;
@@ -70,7 +83,19 @@ impl Worker {
         }
     }
 
-    fn next(&self) -> Option<(usize, Box<CameraWatch>, Waiting)> {
+    /// A key frame gave no picture: the camera waits for its next one.
+    fn undecodable(&self, index: usize, watch: Box<CameraWatch>, captured: WallTime, why: String) {
+        let now = self.shared.clock.now();
+        let mut floor = lock(&self.shared.floor);
+        let station = &mut floor.stations[index];
+        station.account.ends(captured, now, Outcome::Undecodable);
+        station.last_error = Some(why);
+        station.due.missed();
+        station.watch = Some(watch);
+        floor.queue(index);
+    }
+
+    fn next(&self) -> Option<(usize, Box<CameraWatch>, Held)> {
         let mut floor = lock(&self.shared.floor);
         loop {
             if let Some(picked) = floor.pick() {
@@ -89,11 +114,16 @@ impl Worker {
         mut watch: Box<CameraWatch>,
         waiting: &Waiting,
         outcome: Outcome,
-        now: WallTime,
+        (now, spent): (WallTime, Duration),
     ) -> Option<CameraReport> {
         let mut floor = lock(&self.shared.floor);
+        if outcome == Outcome::Examined && watch.has_newcomer() {
+            floor.want_burst(index, self.shared.clock.monotonic(), self.shared.busy_since_ms.len());
+        }
         let station = &mut floor.stations[index];
         station.account.ends(waiting.picture.captured.at, now, outcome);
+        station.spent(spent);
+        station.due.took(now.since(waiting.picture.captured.at));
         station.inferences = watch.inferences;
         station.fixtures = watch.fixtures;
         station.cells = watch.cells();

@@ -4,7 +4,7 @@ use crate::world::{BrightBoxes, START, Tape, camera, picture};
 use patrol_core::outcome::FailureKind;
 use patrol_core::{Clock, Detection, Outcome, Picture, ScaledClock, WallTime};
 use patrol_leads::{Desk, DeskConfig};
-use patrol_pipeline::live::{Live, LiveCamera, LiveConfig, MakeEyes, OnLook, OpenSource};
+use patrol_pipeline::live::{Live, LiveCamera, LiveConfig, LiveFeed, MakeEyes, OnLook, OpenSource};
 use patrol_pipeline::{DeskRoom, Eyes, MemoryArchive, Offer, PictureSource};
 use patrol_vision::thermal::ThermalConfig;
 use patrol_vision::{DetectContext, Detector, VisionError};
@@ -31,7 +31,7 @@ impl Detector for Fragile {
 const SPEED: f64 = 5.0;
 
 fn live_camera(id: &str, open: OpenSource) -> LiveCamera {
-    LiveCamera { camera: camera(id, 0.5), detectors: vec![0], thermal: ThermalConfig::default(), open, link: None, first_track_id: 1 }
+    LiveCamera { camera: camera(id, 0.5), detectors: vec![0], thermal: ThermalConfig::default(), feed: LiveFeed::Source(open), link: None, first_track_id: 1 }
 }
 
 fn marked(seconds: f64) -> Tape {

@@ -4,7 +4,7 @@ use crate::world::{BrightBoxes, START, camera, picture};
 use patrol_core::desk::CameraCondition;
 use patrol_core::{CameraId, Clock, LinkStatus, Outcome, PixelBox, ScaledClock, WallTime};
 use patrol_leads::{Desk, DeskConfig};
-use patrol_pipeline::live::{AskError, Live, LiveCamera, LiveConfig, MakeEyes, OpenSource, Told};
+use patrol_pipeline::live::{AskError, Live, LiveCamera, LiveConfig, LiveFeed, MakeEyes, OpenSource, Told};
 use patrol_pipeline::{DeskRoom, Eyes, Link, MemoryArchive, Offer, PictureSource};
 use patrol_vision::Detector;
 use patrol_vision::thermal::ThermalConfig;
@@ -55,7 +55,7 @@ impl Street {
         let open: OpenSource = Box::new(move || {
             Ok(Box::new(Camera { begun: clock.now(), clock: clock.clone(), sends: sends.clone(), people: people.clone(), number: 0 }))
         });
-        LiveCamera { camera: camera(id, 1.0), detectors: vec![0], thermal: ThermalConfig::default(), open, link, first_track_id: 1 }
+        LiveCamera { camera: camera(id, 1.0), detectors: vec![0], thermal: ThermalConfig::default(), feed: LiveFeed::Source(open), link, first_track_id: 1 }
     }
 
     fn start(&mut self, cameras: Vec<LiveCamera>, on_told: impl FnMut(&Told<'_>) + Send + 'static) -> &Live {
@@ -149,11 +149,11 @@ fn who_lies_still_keeps_his_clock_when_the_session_breaks() {
     let (clock, broken) = (street.clock.clone(), Arc::new(AtomicU32::new(0)));
     let mut camera = street.camera("breaks", &on(), None, vec![]);
     let breaks = broken.clone();
-    camera.open = Box::new(move || {
+    camera.feed = LiveFeed::Source(Box::new(move || {
         let sends = on();
         let source = Camera { begun: clock.now(), clock: clock.clone(), sends, people: vec![lies], number: 0 };
         Ok(Box::new(Breaks { source, left: 80, broken: breaks.clone() }))
-    });
+    }));
     street.start(vec![camera], |_| {});
     street.wait_until("two sessions have ended", || broken.load(Ordering::SeqCst) >= 2);
     street.wait_until("it sees again", || street.condition("breaks") == Some(CameraCondition::Seeing));

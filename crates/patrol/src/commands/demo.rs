@@ -15,7 +15,7 @@ use patrol_core::lead::Decision;
 use patrol_core::{Clock, Detection, LeadId, LeadState, Picture, ScaledClock, WallTime};
 use patrol_leads::{DeskConfig, OnTimeout};
 use patrol_pipeline::Eyes;
-use patrol_pipeline::live::LiveCamera;
+use patrol_pipeline::live::{LiveCamera, LiveFeed};
 use patrol_sim::{Scene, SceneStream};
 use patrol_vision::thermal::ThermalConfig;
 use patrol_vision::{DetectContext, Detector, HotSpotConfig, VisionError};
@@ -194,7 +194,7 @@ fn live_cameras(plan: &Plan, scene: &Arc<Scene>, epoch: u64) -> Vec<LiveCamera> 
         .map(|(index, camera)| LiveCamera {
             camera: camera.camera.clone(),
             detectors: camera.detectors.clone(),
-            open: open(index, scene.clone()),
+            feed: LiveFeed::Source(open(index, scene.clone())),
             thermal: camera.thermal.clone(),
             link: None,
             first_track_id: system::first_track_id(epoch),

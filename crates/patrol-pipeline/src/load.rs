@@ -1,0 +1,181 @@
+//! Whether all promises fit into the time there is, and which give way when they do not.
+//!
+//! Costs are wall time on a worker: what else the machine does with its cores is in them. A camera takes `cost / interval` of a worker;
+//! the sum over all cameras is the demand. What does not fit is stretched from `look_every` towards `look_limit`, one camera after the
+//! other in the order of importance, places under watch last. What does not fit at the limits either is refused, by name (design §4).
+
+/// What one camera asks for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ask {
+    /// Seconds of a worker that one look takes, on average lately.
+    pub cost_s: f64,
+    pub look_every_s: f64,
+    pub look_limit_s: f64,
+    /// Looks fall onto pictures: so far apart are those that can be looked at.
+    pub pictures_apart_s: f64,
+    /// How likely people in need are here, 0–1.
+    pub importance: f32,
+    /// Somebody is under watch here.
+    pub watched: bool,
+}
+
+/// What each camera gets.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    /// Seconds from look to look, by camera.
+    pub look_every_s: Vec<f64>,
+    /// Workers that the promises take as they are written.
+    pub demand: f64,
+    /// Workers that are missing when all promises are stretched to their limits.
+    pub missing: f64,
+    /// Cameras whose limits cannot be kept, the least important first.
+    pub refused: Vec<usize>,
+}
+
+/// Nobody is looked at more rarely than this, whatever the load.
+pub const LATEST_S: f64 = 3600.0;
+/// Cameras that are refused share at least this part of all workers: they are seen late, but they are seen.
+const REFUSED_PART_MIN: f64 = 0.05;
+/// A look is begun so much before its promise ends, or by this part of it, for it must also end in time.
+const AHEAD_S: f64 = 0.1;
+const AHEAD_PART: f64 = 0.1;
+/// Pictures come no faster than this.
+const PICTURES_APART_MIN_S: f64 = 1.0 / 60.0;
+
+impl Ask {
+    /// Seconds from look to look when it is to be looked at every `every_s`: looks fall onto pictures.
+    fn interval_s(&self, every_s: f64) -> f64 {
+        let apart_s = self.pictures_apart_s.max(PICTURES_APART_MIN_S);
+        apart_s.max(((every_s - AHEAD_S.min(every_s * AHEAD_PART)) / apart_s).floor() * apart_s)
+    }
+
+    fn demand(&self, every_s: f64) -> f64 {
+        self.cost_s / self.interval_s(every_s)
+    }
+
+    /// The shortest time from look to look, up to the limit, that takes no more than `share` of a worker.
+    fn every_for(&self, share: f64) -> f64 {
+        if share <= 0.0 {
+            return self.look_limit_s;
+        }
+        let pictures = (self.cost_s / share / self.pictures_apart_s.max(PICTURES_APART_MIN_S)).ceil();
+        // Half a picture more, so that the look falls onto this picture and not onto the one before.
+        let every_s = (pictures + 0.5) * self.pictures_apart_s.max(PICTURES_APART_MIN_S);
+        every_s.clamp(self.look_every_s, self.look_limit_s.max(self.look_every_s))
+    }
+}
+
+/// Shares `capacity`, in workers, among cameras.
+pub fn plan(asks: &[Ask], capacity: f64) -> Plan {
+    let mut every_s: Vec<f64> = asks.iter().map(|ask| ask.look_every_s).collect();
+    let demand: f64 = asks.iter().map(|ask| ask.demand(ask.look_every_s)).sum();
+    let mut over = demand - capacity;
+    let mut order: Vec<usize> = (0..asks.len()).collect();
+    order.sort_by(|&a, &b| (asks[a].watched, asks[a].importance).partial_cmp(&(asks[b].watched, asks[b].importance)).unwrap_or(a.cmp(&b)));
+    for &index in &order {
+        if over <= 0.0 {
+            return Plan { look_every_s: every_s, demand, missing: 0.0, refused: Vec::new() };
+        }
+        let ask = &asks[index];
+        let before = ask.demand(ask.look_every_s);
+        every_s[index] = ask.every_for(before - over);
+        over -= before - ask.demand(every_s[index]);
+    }
+    if over <= 0.0 {
+        return Plan { look_every_s: every_s, demand, missing: 0.0, refused: Vec::new() };
+    }
+    let missing = over;
+    let (mut refused, mut refused_demand) = (Vec::new(), 0.0);
+    for &index in &order {
+        if over <= 0.0 {
+            break;
+        }
+        let share = asks[index].demand(every_s[index]);
+        refused.push(index);
+        refused_demand += share;
+        over -= share;
+    }
+    // What the others leave over, and never nothing.
+    let left = (-over).max(capacity * REFUSED_PART_MIN);
+    for &index in &refused {
+        every_s[index] = asks[index].interval_s(every_s[index]) * (refused_demand / left).max(1.0);
+    }
+    Plan { look_every_s: every_s, demand, missing, refused }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A look of 20 ms, promised every 10 s and every 30 s at the least, key frames every 2 s.
+    fn ask(importance: f32, watched: bool) -> Ask {
+        Ask { cost_s: 0.02, look_every_s: 10.0, look_limit_s: 30.0, pictures_apart_s: 2.0, importance, watched }
+    }
+
+    fn planned(asks: &[Ask], plan: &Plan) -> f64 {
+        asks.iter().zip(&plan.look_every_s).map(|(ask, every_s)| ask.demand(*every_s)).sum()
+    }
+
+    #[test]
+    fn what_fits_is_left_alone() {
+        let asks = vec![ask(0.5, false); 100];
+        let plan = plan(&asks, 0.85);
+        assert_eq!(plan.look_every_s, vec![10.0; 100]);
+        assert!((plan.demand - 100.0 * 0.02 / 8.0).abs() < 1e-9 && plan.refused.is_empty());
+    }
+
+    /// A load of 1.3: the least important give way, as far as it takes and no further, and watched places are the last.
+    #[test]
+    fn the_least_important_give_way_first_and_watched_places_last() {
+        let mut asks: Vec<Ask> = (0..442).map(|n| ask(n as f32 / 442.0, n < 10)).collect();
+        let got = plan(&asks, 0.85);
+        assert!((got.demand / 0.85 - 1.3).abs() < 0.01, "{}", got.demand);
+        assert!(got.refused.is_empty());
+        assert!(got.look_every_s[..10].iter().all(|every_s| (every_s - 10.0).abs() < 1e-9), "watched");
+        assert!(got.look_every_s[10] > 29.0, "the least important");
+        assert!((got.look_every_s[441] - 10.0).abs() < 1e-9, "the most important");
+        let stretched = got.look_every_s[10..].iter().position(|every_s| *every_s < 10.1).expect("not all");
+        assert!(got.look_every_s[10 + stretched..].iter().all(|every_s| *every_s < 10.1), "in the order of importance");
+        let used = planned(&asks, &got);
+        assert!(used <= 0.85 + 1e-9 && used > 0.84, "{used}");
+        asks.truncate(330);
+        assert!(plan(&asks, 0.85).look_every_s.iter().all(|every_s| *every_s < 10.1), "the load fell: promises return");
+    }
+
+    #[test]
+    fn what_does_not_fit_at_the_limits_is_refused_by_name() {
+        let asks: Vec<Ask> = (0..1600).map(|n| ask(n as f32 / 1600.0, n < 10)).collect();
+        let got = plan(&asks, 0.85);
+        assert!((got.missing - (1600.0 * 0.02 / 28.0 - 0.85)).abs() < 1e-6, "{}", got.missing);
+        assert!(!got.refused.is_empty() && got.refused[0] == 10 && got.refused.iter().all(|index| *index >= 10));
+        let limit = |index: usize| got.look_every_s[index] <= 30.0 + 1e-9;
+        assert!((0..1600).all(|index| limit(index) != got.refused.contains(&index)), "all others are seen within their limits");
+        assert!(planned(&asks, &got) <= 0.85 * 1.06);
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_starves_and_all_are_accounted_for(
+            asks in prop::collection::vec((0.0..0.2_f64, 0.0..20.0_f64, 1.0..5.0_f64, 0.0..4.0_f64, 0.0..1.0_f32, any::<bool>()), 0..60),
+            capacity in 0.1..4.0_f64,
+        ) {
+            let asks: Vec<Ask> = asks
+                .into_iter()
+                .map(|(cost_s, look_every_s, stretch, pictures_apart_s, importance, watched)| {
+                    Ask { cost_s, look_every_s, look_limit_s: look_every_s * stretch, pictures_apart_s, importance, watched }
+                })
+                .collect();
+            let got = plan(&asks, capacity);
+            prop_assert_eq!(got.look_every_s.len(), asks.len());
+            for (index, (ask, every_s)) in asks.iter().zip(&got.look_every_s).enumerate() {
+                prop_assert!(every_s.is_finite() && *every_s >= ask.look_every_s - 1e-9);
+                prop_assert!(got.refused.contains(&index) || *every_s <= ask.look_limit_s + 1e-9);
+            }
+            prop_assert_eq!(got.refused.is_empty(), got.missing <= 0.0);
+            if got.refused.is_empty() {
+                prop_assert!(planned(&asks, &got) <= capacity + 1e-6 || got.demand <= capacity + 1e-6);
+            }
+        }
+    }
+}
