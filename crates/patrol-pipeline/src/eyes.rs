@@ -1,7 +1,9 @@
 //! The detectors of one worker. Each worker has its own: an inference session is not shared between threads.
 
-use patrol_core::{Detection, DetectionSource, Picture, PixelBox};
+use patrol_core::{Clock, Detection, DetectionSource, Picture, PixelBox};
 use patrol_vision::{DetectContext, Detector, VisionError, combine};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Boxes of two looks that overlap so much are one person.
 const SAME_IOU: f32 = 0.4;
@@ -13,12 +15,29 @@ pub struct Eyes {
     found: Vec<Detection>,
     network: Vec<Detection>,
     hot: Vec<Detection>,
+    /// Tells how long detectors take; without it nobody asks.
+    clock: Option<Arc<dyn Clock>>,
+    spent: Duration,
 }
 
 impl Eyes {
     /// Cameras name their detectors by index into `detectors`.
     pub fn new(detectors: Vec<Box<dyn Detector>>) -> Self {
-        Self { detectors, found: Vec::new(), network: Vec::new(), hot: Vec::new() }
+        Self { detectors, found: Vec::new(), network: Vec::new(), hot: Vec::new(), clock: None, spent: Duration::ZERO }
+    }
+
+    /// Counts from now on how long detectors take.
+    pub(crate) fn time_by(&mut self, clock: Arc<dyn Clock>) {
+        self.clock = Some(clock);
+    }
+
+    /// How long detectors took since this was asked last.
+    pub(crate) fn take_spent(&mut self) -> Duration {
+        std::mem::take(&mut self.spent)
+    }
+
+    fn now(&self) -> Duration {
+        self.clock.as_ref().map_or(Duration::ZERO, |clock| clock.monotonic())
     }
 
     /// Runs the detectors `which` over `picture` and combines what they find. Returns how many inferences that took.
@@ -29,6 +48,7 @@ impl Eyes {
         context: &DetectContext<'_>,
         out: &mut Vec<Detection>,
     ) -> Result<u64, VisionError> {
+        let began = self.now();
         self.network.clear();
         self.hot.clear();
         let mut networks = 0;
@@ -46,6 +66,7 @@ impl Eyes {
         }
         out.clear();
         combine(&self.network, &self.hot, networks > 0, out);
+        self.spent += self.now().saturating_sub(began);
         Ok(which.len() as u64)
     }
 
@@ -59,6 +80,7 @@ impl Eyes {
         place: &PixelBox,
         out: &mut Vec<Detection>,
     ) -> Result<u64, VisionError> {
+        let began = self.now();
         let mut inferences = 0;
         self.found.clear();
         for &index in which {
@@ -71,6 +93,7 @@ impl Eyes {
                 out.push(found);
             }
         }
+        self.spent += self.now().saturating_sub(began);
         Ok(inferences)
     }
 

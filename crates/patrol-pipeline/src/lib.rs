@@ -8,6 +8,7 @@ pub mod condition;
 pub mod desk_room;
 mod evidence;
 pub mod eyes;
+pub mod histogram;
 pub mod lane;
 mod line;
 pub mod live;
@@ -27,7 +28,8 @@ pub mod watch;
 
 pub use desk_room::{Archive, ArchiveError, DeskRoom, MemoryArchive};
 pub use eyes::Eyes;
-pub use live::{CameraReading, Live, LiveCamera, LiveConfig, LookRecord};
+pub use histogram::HistogramReading;
+pub use live::{CameraReading, Live, LiveCamera, LiveConfig, LoadReading, LookRecord, TimingReading};
 pub use replay::{ReplayCamera, ReplaySummary, TimedEvent, replay};
 pub use source::{KeyFrame, Link, Offer, OnNews, PictureSource, SessionNews, Sessions};
 pub use watch::{CameraWatch, CellCounts};

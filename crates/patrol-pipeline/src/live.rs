@@ -11,6 +11,7 @@ mod worker;
 use crate::desk_room::DeskRoom;
 use crate::eyes::Eyes;
 use crate::look::WeatherNow;
+use crate::histogram::{Histogram, HistogramReading};
 use crate::lane::Lane;
 use crate::source::{Link, PictureSource, Sessions};
 use crate::watch::CellCounts;
@@ -141,6 +142,28 @@ pub struct LoadReading {
     pub refused: Vec<CameraId>,
 }
 
+/// How long things took since the start.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TimingReading {
+    /// Decoding one key frame.
+    pub decode: HistogramReading,
+    /// The detectors of one look.
+    pub inference: HistogramReading,
+    /// All the rest of one look.
+    pub rest: HistogramReading,
+    /// From the capture of a picture in which a decision may fall to the commit of what the desk made of it.
+    pub lead: HistogramReading,
+}
+
+/// Counts for [`TimingReading`].
+#[derive(Debug, Default)]
+pub(crate) struct Timing {
+    pub(crate) decode: Histogram,
+    pub(crate) inference: Histogram,
+    pub(crate) rest: Histogram,
+    pub(crate) lead: Histogram,
+}
+
 pub struct Live {
     shared: Arc<Shared>,
     events: Sender<DeskEvent>,
@@ -181,6 +204,7 @@ impl Live {
             desk_alive: AtomicBool::new(true),
             unwritten: Mutex::new(None),
             memories,
+            timing: Timing::default(),
         });
         let eyes = (0..worker_count).map(|_| make_eyes()).collect::<Result<Vec<_>, _>>()?;
         let (events, arrived) = bounded(EVENTS_BOUND);
@@ -190,7 +214,8 @@ impl Live {
             move || run_desk(&shared, room, &arrived, on_told)
         })?;
         let mut workers = Vec::new();
-        for (index, eyes) in eyes.into_iter().enumerate() {
+        for (index, mut eyes) in eyes.into_iter().enumerate() {
+            eyes.time_by(shared.clock.clone());
             let worker =
                 Worker { index, shared: shared.clone(), events: events.clone(), make_eyes: make_eyes.clone(), on_look: on_look.cloned() };
             workers.push(spawn(&format!("look-{index}"), move || worker.run(eyes))?);
@@ -334,6 +359,12 @@ impl LiveGauge {
     /// How much there is to do.
     pub fn load(&self) -> LoadReading {
         lock(&self.0.floor).load.clone()
+    }
+
+    /// How long things took since the start.
+    pub fn timing(&self) -> TimingReading {
+        let Timing { decode, inference, rest, lead } = &self.0.timing;
+        TimingReading { decode: decode.reading(), inference: inference.reading(), rest: rest.reading(), lead: lead.reading() }
     }
 
     /// Whether the desk's last change could be written.

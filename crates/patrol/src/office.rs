@@ -49,6 +49,8 @@ pub(crate) struct Board {
     alarmed: Mutex<HashMap<String, WallTime>>,
     /// When each camera last rang because it was not seen in time, and because its clock was off.
     unseen: Mutex<BTreeMap<CameraId, WallTime>>,
+    /// When it last rang that there is too much to look at.
+    overloaded: Mutex<Option<WallTime>>,
     clocks_off: Mutex<BTreeMap<CameraId, WallTime>>,
     store: SharedStore,
     reader: Mutex<StoreReader>,
@@ -86,6 +88,7 @@ impl Board {
             called: Mutex::default(),
             alarmed: Mutex::default(),
             unseen: Mutex::default(),
+            overloaded: Mutex::default(),
             clocks_off: Mutex::default(),
             store,
             reader: Mutex::new(reader),
@@ -315,7 +318,8 @@ impl Office for Board {
 
     fn metrics(&self) -> String {
         let outbox = lock_store(&self.store).outbox_counts().unwrap_or_default();
-        telemetry::metrics(&self.readings(), &self.shown_leads(), &outbox)
+        let (load, timing) = self.live.get().map(|(gauge, _)| (gauge.load(), gauge.timing())).unwrap_or_default();
+        telemetry::metrics(&self.readings(), (&load, &timing), &self.shown_leads(), &outbox)
     }
 
     fn readiness(&self) -> Vec<Check> {

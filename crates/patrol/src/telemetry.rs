@@ -2,7 +2,8 @@
 
 use patrol_core::desk::CameraCondition;
 use patrol_core::{Lead, LeadState, LinkStatus, lead::DeliveryState};
-use patrol_pipeline::CameraReading;
+use patrol_pipeline::lane::Lane;
+use patrol_pipeline::{CameraReading, HistogramReading, LoadReading, TimingReading};
 use patrol_store::OutboxCounts;
 use patrol_vision::ThermalReading;
 use std::collections::BTreeMap;
@@ -21,15 +22,22 @@ type ThermalValue = fn(&ThermalReading) -> f32;
 type LinkReading = fn(&LinkStatus) -> Option<f64>;
 
 /// The whole text of `/metrics`.
-pub(crate) fn metrics(cameras: &[CameraReading], leads: &[Lead], outbox: &OutboxCounts) -> String {
+pub(crate) fn metrics(
+    cameras: &[CameraReading],
+    (load, timing): (&LoadReading, &TimingReading),
+    leads: &[Lead],
+    outbox: &OutboxCounts,
+) -> String {
     let mut text = String::new();
+    workload(&mut text, cameras, load);
+    durations(&mut text, timing);
     family(&mut text, "patrol_looks_total", "counter", "Pictures by camera and outcome.");
     for reading in cameras {
         for (outcome, count) in reading.tally.iter() {
             sample(&mut text, "patrol_looks_total", &[("camera", reading.camera.id.as_str()), ("outcome", outcome.name())], count as f64);
         }
     }
-    let gauges: [(&str, &str, Reading); 10] = [
+    let gauges: [(&str, &str, Reading); 13] = [
         ("patrol_blind_interval_seconds", "Now minus capture of the newest picture examined or unchanged.", |r| r.blind.as_secs_f64()),
         ("patrol_blind_interval_max_seconds", "The longest blind interval since the start.", |r| r.max_blind.as_secs_f64()),
         ("patrol_unexamined_interval_seconds", "Now minus capture of the newest picture examined.", |r| r.unexamined.as_secs_f64()),
@@ -42,6 +50,12 @@ pub(crate) fn metrics(cameras: &[CameraReading], leads: &[Lead], outbox: &Outbox
         ("patrol_watch_cells_unclear", "Of these, not to be judged at present.", |r| r.cells.unclear as f64),
         ("patrol_watch_cells_dropped_total", "Places left without a watch because a camera had too many.", |r| r.cells.dropped as f64),
         ("patrol_inferences_total", "Runs of a detector.", |r| r.inferences as f64),
+        ("patrol_promise_broken_total", "How often the camera went unseen for longer than its limit.", |r| r.broken_promises as f64),
+        ("patrol_stretch", "Time from look to look at present, in parts of what was promised.", |r| {
+            let promised_s = r.camera.promise.look_every.as_secs_f64();
+            if promised_s > 0.0 { r.look_every.as_secs_f64() / promised_s } else { 1.0 }
+        }),
+        ("patrol_bursts_total", "Times that somebody not understood yet was watched closely.", |r| r.bursts as f64),
     ];
     for (name, help, value) in gauges {
         family(&mut text, name, if name.ends_with("_total") { "counter" } else { "gauge" }, help);
@@ -98,6 +112,44 @@ pub(crate) fn metrics(cameras: &[CameraReading], leads: &[Lead], outbox: &Outbox
         sample(&mut text, "patrol_outbox_rows", &[("state", state)], count as f64);
     }
     text
+}
+
+fn workload(text: &mut String, cameras: &[CameraReading], load: &LoadReading) {
+    family(text, "patrol_load", "gauge", "What all promises take, in parts of what the workers can do; above 1 some are stretched.");
+    sample(text, "patrol_load", &[], load.load);
+    family(text, "patrol_missing_workers", "gauge", "Workers missing when all promises are stretched to their limits.");
+    sample(text, "patrol_missing_workers", &[], load.missing);
+    family(text, "patrol_refused_cameras", "gauge", "Cameras whose limits cannot be kept.");
+    sample(text, "patrol_refused_cameras", &[], load.refused.len() as f64);
+    family(text, "patrol_lane_cameras", "gauge", "Cameras by how their pictures come.");
+    for lane in [Lane::OnDemand, Lane::Continuous] {
+        let count = cameras.iter().filter(|reading| reading.lane == lane).count();
+        sample(text, "patrol_lane_cameras", &[("lane", lane.name())], count as f64);
+    }
+}
+
+fn durations(text: &mut String, timing: &TimingReading) {
+    family(text, "patrol_stage_seconds", "histogram", "Parts of a look beside the detectors.");
+    histogram(text, "patrol_stage_seconds", Some("decode"), &timing.decode);
+    histogram(text, "patrol_stage_seconds", Some("rest"), &timing.rest);
+    family(text, "patrol_inference_seconds", "histogram", "The detectors of one look.");
+    histogram(text, "patrol_inference_seconds", None, &timing.inference);
+    let help = "From the capture of a picture in which a decision may fall to the commit of what came of it.";
+    family(text, "patrol_lead_latency_seconds", "histogram", help);
+    histogram(text, "patrol_lead_latency_seconds", None, &timing.lead);
+}
+
+fn histogram(text: &mut String, name: &str, stage: Option<&str>, reading: &HistogramReading) {
+    let of_stage: Vec<(&str, &str)> = stage.map(|stage| ("stage", stage)).into_iter().collect();
+    let mut all = 0;
+    for (bound, count) in &reading.cumulative {
+        let bound = bound.map_or_else(|| "+Inf".to_owned(), |bound| bound.to_string());
+        let labels: Vec<(&str, &str)> = of_stage.iter().copied().chain([("le", bound.as_str())]).collect();
+        sample(text, &format!("{name}_bucket"), &labels, *count as f64);
+        all = *count;
+    }
+    sample(text, &format!("{name}_sum"), &of_stage, reading.sum_s);
+    sample(text, &format!("{name}_count"), &of_stage, all as f64);
 }
 
 fn family(text: &mut String, name: &str, kind: &str, help: &str) {

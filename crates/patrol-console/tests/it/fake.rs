@@ -224,6 +224,7 @@ fn link(transport: &str, codec: &str, skew_s: f64) -> LinkStatus {
         key_interval_s: Some(2.0),
         clock_skew_s: Some(skew_s),
         clock_steps: 0,
+        decode_s: 0.0,
         ring_bytes: 5_100_000,
         ring_s: 19.6,
     }

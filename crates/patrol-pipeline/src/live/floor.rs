@@ -2,7 +2,7 @@
 
 use super::ask::{Asked, Viewer};
 use super::wire::Wire;
-use super::{LiveCamera, LiveFeed, LoadReading, Memories, OpenSource};
+use super::{LiveCamera, LiveFeed, LoadReading, Memories, OpenSource, Timing};
 use crate::condition::Reliance;
 use crate::lane::Lane;
 use crate::line::Line;
@@ -99,6 +99,7 @@ pub(super) struct Shared {
     /// Why the desk's last output could not be written before all stopped.
     pub(super) unwritten: Mutex<Option<String>>,
     pub(super) memories: Option<Memories>,
+    pub(super) timing: Timing,
 }
 
 impl Station {
@@ -188,6 +189,14 @@ impl Shared {
             left = left.saturating_sub(step);
         }
         !self.stopping()
+    }
+
+    /// Waits for `real` time, or until it is time to stop.
+    pub(super) fn pause(&self, real: Duration) {
+        let guard = lock(&self.stop_signal.0);
+        if !self.stopping() {
+            drop(self.stop_signal.1.wait_timeout(guard, real).unwrap_or_else(PoisonError::into_inner));
+        }
     }
 
     /// Changes what is relied upon of a camera; a report when the desk must hear of it.

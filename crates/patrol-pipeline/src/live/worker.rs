@@ -4,7 +4,7 @@ use super::floor::{STOP_CHECK, Shared, lock};
 use super::{LookRecord, MakeEyes, OnLook};
 use crate::eyes::Eyes;
 use crate::look::look;
-use crate::slot::{Held, Waiting};
+use crate::slot::{Content, Held, Waiting};
 use crate::watch::CameraWatch;
 use crossbeam_channel::Sender;
 use patrol_core::desk::CameraReport;
@@ -31,7 +31,7 @@ impl Worker {
             let clock = &self.shared.clock;
             let (start, began) = (clock.now(), clock.monotonic());
             self.shared.busy_since_ms[self.index].store(began.as_millis() as u64 + 1, Ordering::Relaxed);
-            let captured = held.captured();
+            let (captured, is_key) = (held.captured(), matches!(held.content, Content::Key(_)));
             let mut waiting = match held.develop() {
                 Ok(waiting) => waiting,
                 Err(why) => {
@@ -41,6 +41,7 @@ impl Worker {
                     continue;
                 }
             };
+            let developed = clock.monotonic();
             waiting.discontinuity |= watch.size_before().is_some_and(|before| before != waiting.picture.size());
             let weather = *lock(&self.shared.weather);
             let looked = catch_unwind(AssertUnwindSafe(|| look(&waiting, &mut watch, &mut eyes, &weather, &mut events)));
@@ -50,11 +51,21 @@ impl Worker {
                 *watch = watch.renewed();
                 self.shared.recall(&mut watch);
                 watch.judge_sight(Outcome::Failed(FailureKind::Panicked));
-                if let Ok(fresh) = (self.make_eyes)() {
+                if let Ok(mut fresh) = (self.make_eyes)() {
+                    fresh.time_by(clock.clone());
                     eyes = fresh;
                 }
                 Outcome::Failed(FailureKind::Panicked)
             });
+            let timing = &self.shared.timing;
+            if is_key {
+                timing.decode.note(developed.saturating_sub(began));
+            }
+            let detecting = eyes.take_spent();
+            if !detecting.is_zero() {
+                timing.inference.note(detecting);
+            }
+            timing.rest.note(clock.monotonic().saturating_sub(developed).saturating_sub(detecting));
             for event in events.drain(..) {
                 // The desk outlives the workers; it is gone only when the process ends.
                 if self.events.send(event).is_err() {

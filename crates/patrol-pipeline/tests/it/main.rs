@@ -4,6 +4,7 @@
 
 mod accounts;
 mod isolation;
+mod lanes;
 mod live_camera;
 mod one_person_one_lead;
 mod stay;

@@ -3,7 +3,7 @@
 use super::{Board, lock};
 use patrol_core::desk::CameraCondition;
 use patrol_core::{CameraId, WallTime};
-use patrol_pipeline::CameraReading;
+use patrol_pipeline::{CameraReading, LoadReading};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,6 +25,29 @@ impl Board {
         let readings = self.readings();
         self.watch_promises(&readings);
         self.watch_clocks(&readings);
+        if let Some((gauge, _)) = self.live.get() {
+            self.watch_load(&gauge.load(), &readings);
+        }
+    }
+
+    /// Rings as soon as there is more to look at than the workers can do even at the limits, and names who is seen late.
+    fn watch_load(&self, load: &LoadReading, readings: &[CameraReading]) {
+        let now = self.clock.now();
+        let mut rung = lock(&self.overloaded);
+        if load.refused.is_empty() || rung.is_some_and(|last| now.since(last) < AGAIN_AFTER) {
+            return;
+        }
+        *rung = Some(now);
+        drop(rung);
+        let name = |id: &CameraId| readings.iter().find(|reading| reading.camera.id == *id).map(|reading| reading.camera.name.clone());
+        let named: Vec<String> = load.refused.iter().take(NAMED).filter_map(name).collect();
+        let text = format!(
+            "算力不足:{} 路摄像机按最长间隔也看不过来(缺 {:.1} 个核心),将延迟查看:{}",
+            load.refused.len(),
+            load.missing,
+            named.join("、")
+        );
+        self.ring_house(now, "overload", text);
     }
 
     /// Rings as soon as cameras are seen later than their promise allows or cannot see: all that are new to it in one alarm.
