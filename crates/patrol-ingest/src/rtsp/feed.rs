@@ -48,7 +48,7 @@ pub struct RtspFeed {
     stats: FeedStats,
 }
 
-/// Presentation times to media time that starts at 0 with the session and strictly increases.
+/// Presentation times to media time that starts at 0, with the session where its key frames were told too, and strictly increases.
 #[derive(Debug, Default)]
 struct Place {
     origin_ns: Option<i64>,
@@ -189,7 +189,8 @@ impl RtspFeed {
         let index = self.in_decoder.iter().position(of).unwrap_or(0);
         let Some((pts_ns, stretch)) = self.in_decoder.remove(index) else { return };
         let size = decoded.size();
-        if self.place.origin_ns.is_none() {
+        if self.place.origin_ns.is_none() && !self.owns_session {
+            // Key frames of this session may have been told before: theirs is the same time line.
             self.place.origin_ns = self.camera.shared.origin_ns(self.session);
         }
         let media_time = self.place.picture(pts_ns);

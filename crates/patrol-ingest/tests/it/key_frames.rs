@@ -72,7 +72,6 @@ fn a_key_frame_gives_its_own_cameras_picture_whoever_was_decoded_before() {
         for (number, (all, keys)) in cameras.iter().enumerate() {
             let Some(key) = keys.get(round) else { continue };
             let picture = key.decode().expect("a picture");
-            // Media time of one session starts with its first unit, in both lanes.
             // A decoder of everything loses a picture or two where it learns how far they are reordered.
             let Some(same) = all.iter().find(|picture| picture.media_time == key.media_time) else { continue };
             compared[number] += 1;

@@ -151,6 +151,8 @@ impl<'a> Feed<'a> {
                 }
                 Offer::Skipped { pictures } => lock(&self.shared.floor).stations[self.index].account.skipped(pictures),
                 Offer::Idle => self.notice_silence(),
+                // The session is over, or another is in charge: whoever tends it knows.
+                Offer::End if self.reader.is_some() => return Ok(()),
                 Offer::End => {
                     lock(&self.shared.floor).stations[self.index].ended = true;
                     self.rely(|reliance| reliance.feed(false));

@@ -77,15 +77,14 @@ impl Lanes<'_> {
     fn tend(&mut self, index: usize) {
         let now = self.shared.clock.monotonic();
         let number = self.numbers + 1;
-        let (camera, step, up, silent) = {
+        let (camera, step, silent) = {
             let mut floor = lock(&self.shared.floor);
             let station = &mut floor.stations[index];
             if station.retired || station.wire.is_none() {
                 return;
             }
             let step = step(station, now, number, index);
-            let up = station.wire.as_ref().is_some_and(|wire| wire.session.is_some() && wire.up_since.is_some());
-            (station.camera.id.clone(), step, up, silent(station, now))
+            (station.camera.id.clone(), step, silent(station, now))
         };
         match step {
             Step::Nothing => {}
@@ -108,12 +107,7 @@ impl Lanes<'_> {
             }
         }
         if let Some(silent) = silent {
-            self.rely(index, |reliance| {
-                if up {
-                    reliance.feed(true);
-                }
-                reliance.silent(silent);
-            });
+            self.rely(index, |reliance| reliance.silent(silent));
         }
     }
 
@@ -264,6 +258,9 @@ impl Shared {
             let station = &mut floor.stations[index];
             let Some(wire) = station.wire.as_mut().filter(|wire| wire.session == Some(session)) else { return };
             wire.hears(now);
+            // Told by whoever looks or tends next: nobody waits for the desk here.
+            station.reliance.feed(true);
+            station.reliance.silent(None);
             if station.retired || station.line.has(key.media_time) {
                 return;
             }
