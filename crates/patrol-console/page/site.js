@@ -76,10 +76,11 @@ function cameraRow(camera, see) {
   setText(kind, modality(camera.modality));
   setText(state, condition(camera.condition));
   state.className = `short ${camera.condition.state === "seeing" ? "good" : "bad"}`;
-  link.replaceChildren(...linkLines(camera.link));
+  link.replaceChildren(...linkLines(camera.link, camera.lane));
   blind.replaceChildren(
     h("span", { class: `number${camera.promise_broken ? " bad" : ""}` }, `${seconds(camera.blind_s)} / ${seconds(camera.look_every_s)}–${seconds(camera.look_limit_s)}`),
     h("span", { class: "meter", "data-bad": camera.promise_broken }, h("i", { style: { width: `${share * 100}%` } })),
+    ...stretched(camera),
   );
   setText(unexamined, seconds(camera.unexamined_s));
   setText(pictures, String(camera.pictures));
@@ -88,7 +89,14 @@ function cameraRow(camera, see) {
   return row.node;
 }
 
-function linkLines(link) {
+// A promise that is kept more loosely for want of computing power is shown, never silent.
+function stretched(camera) {
+  if (!(camera.look_every_now_s > camera.look_every_s * 1.04)) return [];
+  const now = seconds(camera.look_every_now_s);
+  return [h("small", { class: "bad" }, t(`算力不足,现每 ${now} 查看`, `overloaded: every ${now}`))];
+}
+
+function linkLines(link, lane) {
   if (!link) return [h("span", { class: "quiet" }, t("录像文件", "a file"))];
   if (!link.transport) return [h("span", { class: "bad" }, t("尚未连通", "never connected"))];
   const lines = [h("span", {}, [link.transport, link.codec].filter(Boolean).join(" · "))];
@@ -97,7 +105,7 @@ function linkLines(link) {
     const off = `${skew > 0 ? "+" : "−"}${Math.abs(skew).toFixed(1)}`;
     lines.push(h("small", { class: Math.abs(skew) > SKEW_BAD_S ? "bad" : "" }, t(`摄像机时钟偏差 ${off} 秒`, `camera clock ${off} s`)));
   }
-  const facts = [];
+  const facts = [lane === "on-demand" ? t("按需解码", "decoded on demand") : t("连续解码", "decoded throughout")];
   if (link.key_interval_s !== null) facts.push(t(`关键帧 ${seconds(link.key_interval_s)}`, `key frames ${seconds(link.key_interval_s)}`));
   if (link.sessions > 1) facts.push(t(`重连 ${link.sessions - 1} 次`, `${link.sessions - 1} reconnects`));
   if (link.lost_packets > 0) facts.push(t(`丢包 ${link.lost_packets}`, `${link.lost_packets} lost`));

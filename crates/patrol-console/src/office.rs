@@ -78,6 +78,10 @@ pub struct CameraStatus {
     pub unexamined_s: Option<f64>,
     pub look_every_s: f64,
     pub look_limit_s: f64,
+    /// How often it is looked at at present: more rarely than promised while there is too much to do.
+    pub look_every_now_s: f64,
+    /// `on-demand`: nothing is decoded but the key frame that is looked at; `continuous`: every picture is.
+    pub lane: String,
     pub promise_broken: bool,
     /// Pictures offered so far; the sum of `outcomes`.
     pub pictures: u64,

@@ -364,6 +364,8 @@ fn status(reading: CameraReading) -> CameraStatus {
         unexamined_s: (reading.tally.of(Outcome::Examined) > 0).then_some(reading.unexamined.as_secs_f64()),
         look_every_s: camera.promise.look_every.as_secs_f64(),
         look_limit_s: camera.promise.look_limit.as_secs_f64(),
+        look_every_now_s: reading.look_every.as_secs_f64(),
+        lane: reading.lane.name().to_owned(),
         promise_broken: cannot_see || reading.blind > camera.promise.look_limit,
         pictures: reading.tally.total(),
         outcomes: reading.tally.iter().map(|(outcome, count)| (outcome.name().to_owned(), count)).collect(),

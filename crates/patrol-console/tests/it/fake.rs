@@ -264,6 +264,8 @@ fn camera(
         unexamined_s: blind_s.map(|blind| blind + 21.0),
         look_every_s: 10.0,
         look_limit_s: 30.0,
+        look_every_now_s: 10.0,
+        lane: "on-demand".to_owned(),
         promise_broken: !seeing,
         pictures: 5120,
         outcomes: vec![("examined".to_owned(), 812), ("unchanged".to_owned(), 4301), ("stale".to_owned(), 7)],

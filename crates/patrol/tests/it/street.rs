@@ -11,6 +11,7 @@ mod asked;
 mod blind;
 mod healthy;
 mod link;
+mod on_demand;
 mod process;
 mod record;
 mod reload;
