@@ -10,9 +10,9 @@ mod worker;
 
 use crate::desk_room::DeskRoom;
 use crate::eyes::Eyes;
-use crate::look::WeatherNow;
 use crate::histogram::{Histogram, HistogramReading};
 use crate::lane::Lane;
+use crate::look::WeatherNow;
 use crate::source::{Link, PictureSource, Sessions};
 use crate::watch::CellCounts;
 use crossbeam_channel::{Sender, bounded};

@@ -49,7 +49,7 @@ impl Feeds {
         })
     }
 
-    fn rtsp(&mut self, camera: &CameraId, plan: &RtspPlan) -> Result<Arc<RtspCamera>, IngestError> {
+    pub(crate) fn rtsp(&mut self, camera: &CameraId, plan: &RtspPlan) -> Result<Arc<RtspCamera>, IngestError> {
         let net = match &self.net {
             Some(net) => net.clone(),
             None => self.net.insert(RtspNet::start(self.clock.clone(), self.rings_bytes_max)?).clone(),

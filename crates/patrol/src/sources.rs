@@ -15,7 +15,6 @@ impl FeedSource {
         let options = OpenOptions { start, pictures_fps: fps, decoder_threads: 1 };
         patrol_ingest::open(path, &options).map(Self).map_err(|error| error.to_string())
     }
-
 }
 
 impl PictureSource for FeedSource {

@@ -31,7 +31,14 @@ impl Detector for Fragile {
 const SPEED: f64 = 5.0;
 
 fn live_camera(id: &str, open: OpenSource) -> LiveCamera {
-    LiveCamera { camera: camera(id, 0.5), detectors: vec![0], thermal: ThermalConfig::default(), feed: LiveFeed::Source(open), link: None, first_track_id: 1 }
+    LiveCamera {
+        camera: camera(id, 0.5),
+        detectors: vec![0],
+        thermal: ThermalConfig::default(),
+        feed: LiveFeed::Source(open),
+        link: None,
+        first_track_id: 1,
+    }
 }
 
 fn marked(seconds: f64) -> Tape {

@@ -55,7 +55,14 @@ impl Street {
         let open: OpenSource = Box::new(move || {
             Ok(Box::new(Camera { begun: clock.now(), clock: clock.clone(), sends: sends.clone(), people: people.clone(), number: 0 }))
         });
-        LiveCamera { camera: camera(id, 1.0), detectors: vec![0], thermal: ThermalConfig::default(), feed: LiveFeed::Source(open), link, first_track_id: 1 }
+        LiveCamera {
+            camera: camera(id, 1.0),
+            detectors: vec![0],
+            thermal: ThermalConfig::default(),
+            feed: LiveFeed::Source(open),
+            link,
+            first_track_id: 1,
+        }
     }
 
     fn start(&mut self, cameras: Vec<LiveCamera>, on_told: impl FnMut(&Told<'_>) + Send + 'static) -> &Live {

@@ -1,5 +1,7 @@
 //! `patrol check`: every problem of a pipeline at once; runs nothing.
 
+mod listen;
+
 use crate::config::{Plan, Problems, RtspPlan, SourcePlan};
 use crate::sources::FeedSource;
 use crate::system;
@@ -52,7 +54,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if problems.errors() > 0 { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }
 
-/// Loads the models, opens each file for one picture, and knocks at each live camera.
+/// Loads the models, opens each file for one picture, knocks at each live camera and listens to those that answer.
 fn try_for_real(plan: &Plan, problems: &mut Problems) -> anyhow::Result<()> {
     const HINT: &str = "`run` starts without it and tries again for ever";
     if let Err(why) = system::make_eyes(plan).and_then(|make| make()) {
@@ -78,10 +80,10 @@ fn try_for_real(plan: &Plan, problems: &mut Problems) -> anyhow::Result<()> {
             }
         }
     }
-    Ok(())
+    listen::listen(plan, |rtsp| listen::is_silent(&silent, rtsp), problems)
 }
 
-/// The hosts and ports where no TCP connection came about, and why. Nothing is said over it: whether the login is right, `run` shows.
+/// The hosts and ports where no TCP connection came about, and why.
 fn silent(cameras: &[RtspPlan]) -> anyhow::Result<BTreeMap<(String, u16), String>> {
     let addresses: BTreeSet<(String, u16)> = cameras.iter().filter_map(RtspPlan::host_port).collect();
     if addresses.is_empty() {

@@ -1,5 +1,6 @@
 //! Pipeline files: each one we ship loads, and a wrong one is refused with every problem at once.
 
+use patrol_sim::street::{Street, StreetConfig};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -278,21 +279,32 @@ fn check_names_the_bad_rows_of_a_register_and_ends_with_2() {
 }
 
 #[test]
-fn check_says_which_live_cameras_do_not_answer() {
-    let here = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+fn check_listens_to_live_cameras_and_says_which_give_no_pictures_or_key_frames_too_rarely() {
     let there = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let silent = there.local_addr().expect("an address");
     drop(there);
+    let street = StreetConfig { cameras: 2, fps: 5.0, gop_s: 2.0, clip_s: 4.0, kbps: 200, ..StreetConfig::default() };
+    let street = Street::start(street).expect("a street");
+    let camera = |number: usize, source: &str, look_every_s: f64| {
+        GOOD[GOOD.find("[[camera]]").expect("a camera")..]
+            .replace("\"one\"", &format!("\"number-{number}\""))
+            .replace("source = \"pictures\"\nfps = 5.0", &format!("source = \"{source}\"\nlook_every_s = {look_every_s}"))
+    };
+    let text = GOOD[..GOOD.find("[[camera]]").expect("a camera")].to_owned()
+        + &camera(0, &format!("rtsp://{}/cam/000", street.address()), 5.0)
+        + &camera(1, &format!("rtsp://{}/cam/001", street.address()), 1.5)
+        + &camera(2, &format!("rtsp://{}/nowhere", street.address()), 5.0)
+        + &camera(3, &format!("rtsp://{silent}/1"), 5.0);
     let folder = tempfile::tempdir().expect("a folder");
-    let second = GOOD[GOOD.find("[[camera]]").expect("a camera")..].replace("\"one\"", "\"two\"");
-    let text = live(&format!("rtsp://{}/1", here.local_addr().expect("an address")), "")
-        + &second.replace("source = \"pictures\"\nfps = 5.0", &format!("source = \"rtsp://{silent}/1\""));
     std::fs::write(folder.path().join("pipeline.toml"), text).expect("written");
     let output =
         Command::new(env!("CARGO_BIN_EXE_patrol")).arg("check").arg(folder.path()).current_dir(root()).output().expect("patrol runs");
     let told = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "an unreachable camera is a warning:\n{told}");
-    assert!(told.contains("warning: camera[1].source") && told.contains("does not answer") && !told.contains("camera[0]"), "{told}");
+    assert_eq!(output.status.code(), Some(0), "all of it is for the camera to mend: warnings\n{told}");
+    assert!(!told.contains("camera[0]"), "its key frames come in time\n{told}");
+    assert!(told.contains("warning: camera[1].source") && told.contains("key frames 2.0 s apart"), "{told}");
+    assert!(told.contains("warning: camera[2].source") && told.contains("404"), "{told}");
+    assert!(told.contains("warning: camera[3].source") && told.contains("does not answer"), "{told}");
 }
 
 #[test]
