@@ -10,17 +10,41 @@ use std::sync::Arc;
 
 /// Scene time at which the loop begins: by then the people of the scene are down.
 const FROM_S: f64 = 200.0;
-pub(super) const SCENE_S: f64 = 300.0;
+/// On the empty street the first car comes after 40 s. A loop of a minute, which turns back half-way, is over before.
+const EMPTY_FROM_S: f64 = 5.0;
+pub(super) const EMPTY_CLIP_MAX_S: f64 = 60.0;
+const SCENE_S: f64 = 300.0;
 /// Grey levels of texture and of noise added to pictures that are larger than the scene's: about what a lit street shows by night.
 const TEXTURE: f32 = 14.0;
 const NOISE: f32 = 4.0;
 /// Noise of a covered or dark sensor, grey levels.
 const COVERED_NOISE: f32 = 2.5;
 
+/// A street to be rendered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Street {
+    pub(super) seed: u64,
+    pub(super) empty: bool,
+    pub(super) fps: f64,
+    /// Whether there is room for a code.
+    pub(super) strip: bool,
+}
+
+/// The scene that a street shows.
+pub(super) fn scene(seed: u64, empty: bool) -> Result<Scene, SimError> {
+    Scene::named(if empty { "empty-street" } else { "winter-street" }, seed, SCENE_S)
+}
+
+/// Street cameras of `scene`; the drone that may stand behind them is none.
+pub(super) fn views_of(scene: &Scene) -> usize {
+    scene.cameras().len().clamp(1, 2)
+}
+
 /// Pictures of one clip, luma only.
 pub(super) enum Content {
     Street {
         renderer: Box<Renderer>,
+        from_s: f64,
         fps: f64,
         pictures: u32,
         texture: Vec<f32>,
@@ -35,26 +59,28 @@ pub(super) enum Content {
 }
 
 impl Content {
-    /// A street that begins anew after `pictures`; cameras with another `view` see another place.
-    pub(super) fn street(seed: u64, view: usize, fps: f64, pictures: u32, size: PictureSize, strip: bool) -> Result<Self, SimError> {
-        let scene = Arc::new(Scene::named("winter-street", seed, SCENE_S)?);
-        let camera = view % 2;
+    /// A street that begins anew after `pictures`; cameras with another `view` see another place. The `empty` one has one view.
+    pub(super) fn street(what: &Street, view: usize, pictures: u32, size: PictureSize) -> Result<Self, SimError> {
+        let Street { seed, empty, fps, strip } = *what;
+        let scene = Arc::new(scene(seed, empty)?);
+        let camera = view % views_of(&scene);
+        let from_s = if empty { EMPTY_FROM_S } else { FROM_S };
         let renderer = Box::new(Renderer::new(scene, camera));
         let native = renderer.camera().size;
         let larger = size.width > native.width || size.height > native.height;
         let texture = if larger { texture_of(size, seed) } else { Vec::new() };
-        Ok(Self::Street { renderer, fps, pictures, texture, seed, strip })
+        Ok(Self::Street { renderer, from_s, fps, pictures, texture, seed, strip })
     }
 
     /// Picture `number` of `size`, with the strip's place marked.
     pub(super) fn picture(&mut self, number: u32, size: PictureSize) -> Vec<u8> {
         let (width, height) = (size.width as usize, size.height as usize);
         let mut luma = match self {
-            Self::Street { renderer, fps, pictures, texture, seed, .. } => {
+            Self::Street { renderer, from_s, fps, pictures, texture, seed, .. } => {
                 let turn = number % (*pictures).max(1);
                 let turn = turn.min(*pictures - turn);
                 let mut native = Vec::new();
-                renderer.render(FROM_S + f64::from(turn) / *fps, &mut native);
+                renderer.render(*from_s + f64::from(turn) / *fps, &mut native);
                 let from = renderer.camera().size;
                 let mut luma = if from == size { native } else { resized(&native, from, size) };
                 if !texture.is_empty() {

@@ -3,7 +3,7 @@
 use super::StreetConfig;
 use super::clip::{Clip, Coding, NO_CAMERA, StreetCodec, encode};
 use super::code::BlockCode;
-use super::content::Content;
+use super::content::{self, Content};
 use super::fault::Fault;
 use crate::error::SimError;
 use patrol_core::PictureSize;
@@ -75,7 +75,8 @@ impl Library {
         let config = &self.config;
         let in_loop = config.clip_pictures();
         let coding = self.coding();
-        let street = |view: usize, size| Content::street(config.seed, view, config.fps, in_loop, size, config.coded);
+        let shown = content::Street { seed: config.seed, empty: config.empty, fps: config.fps, strip: config.coded };
+        let street = |view: usize, size| Content::street(&shown, view, in_loop, size);
         match name {
             Name::Street { view } => encode(coding, &mut street(view, coding.size)?, in_loop),
             Name::Frozen { view } => match config.codec {

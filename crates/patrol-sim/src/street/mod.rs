@@ -5,7 +5,8 @@
 //! watches.
 //!
 //! Reading order: `code` (the block code), `avc` and `bits` (how it gets into H.264), `content`, `clip` and `library` (what is replayed), `rtp`,
-//! `camera` (which picture when), `fault`, `request`, `auth`, `session`, `server`; `pipeline` writes the file that watches them.
+//! `camera` (which picture when), `fault`, `request`, `auth`, `session`, `server`; `pipeline` writes the file that watches them, `recording` a file to
+//! measure decoders by.
 
 mod auth;
 mod avc;
@@ -17,6 +18,7 @@ mod content;
 mod fault;
 mod library;
 mod pipeline;
+mod recording;
 mod request;
 mod rtp;
 mod sent;
@@ -29,7 +31,8 @@ pub use auth::{AuthScheme, StreetAuth};
 pub use clip::StreetCodec;
 pub use code::{BlockCode, CODE_WIDTH_MIN, read_code};
 pub use fault::{Fault, FaultPlan};
-pub use pipeline::{PipelineOptions, pipeline};
+pub use pipeline::{PipelineOptions, StreetDetector, WatchOptions, pipeline, pipeline_for};
+pub use recording::{count_decoded, render_recording, transcode};
 
 use crate::error::SimError;
 use library::Library;
@@ -56,6 +59,8 @@ pub struct StreetConfig {
     /// Whether pictures carry the block code: without it no pixel of the street is covered, and `sent` alone tells what was sent when.
     pub coded: bool,
     pub seed: u64,
+    /// A street where nobody is and nothing moves: pictures differ by the sensor's noise alone. Without it people lie, stand and walk there.
+    pub empty: bool,
     /// Length of the loop; whole groups of pictures.
     pub clip_s: f64,
     /// Different places shown: camera n shows place n mod `views`, at most 2.
@@ -85,6 +90,7 @@ impl Default for StreetConfig {
             b_frames: false,
             coded: true,
             seed: 1,
+            empty: false,
             clip_s: 16.0,
             views: 1,
             auth: None,
@@ -131,6 +137,10 @@ impl StreetConfig {
         }
         if !(0.1..=120.0).contains(&self.gop_s) || !(1.0..=600.0).contains(&self.clip_s) {
             return wrong(format!("key frames every {} s in a loop of {} s, wanted 0.1 to 120 and 1 to 600", self.gop_s, self.clip_s));
+        }
+        if self.empty && self.clip_s > content::EMPTY_CLIP_MAX_S {
+            let (found, most) = (self.clip_s, content::EMPTY_CLIP_MAX_S);
+            return wrong(format!("a loop of {found} s of the empty street, wanted at most {most}: then cars come"));
         }
         if let Some(plan) = self.faults.iter().find(|plan| plan.highest().is_some_and(|highest| highest >= self.cameras)) {
             return wrong(format!("the fault {plan} names a camera that is not there; there are {}", self.cameras));

@@ -3,9 +3,11 @@
 use crate::config::{Usage, number_in};
 use anyhow::Context as _;
 use clap::ValueEnum;
-use patrol_core::PictureSize;
+use patrol_core::{Modality, PictureSize};
 use patrol_sim::SimError;
-use patrol_sim::street::{AuthScheme, FaultPlan, PipelineOptions, Street, StreetAuth, StreetCodec, StreetConfig, pipeline};
+use patrol_sim::street::{
+    AuthScheme, FaultPlan, PipelineOptions, Street, StreetAuth, StreetCodec, StreetConfig, StreetDetector, WatchOptions, pipeline_for,
+};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,6 +40,12 @@ pub(crate) struct Args {
     /// No block code in the pictures: nothing but the street is seen.
     #[arg(long)]
     no_code: bool,
+    /// Nobody is there and nothing moves: pictures differ by the sensor's noise alone.
+    #[arg(long)]
+    empty: bool,
+    /// Length of the loop that all cameras play, seconds; at most 60 with --empty.
+    #[arg(long, default_value_t = 16.0, value_parser = number_in(1.0..=600.0))]
+    clip_s: f64,
     #[arg(long, default_value_t = 1)]
     seed: u64,
     #[arg(long, default_value = "127.0.0.1:8554")]
@@ -65,6 +73,21 @@ pub(crate) struct Args {
     /// The look_every_s of that pipeline.
     #[arg(long, default_value_t = 2.0, value_parser = number_in(0.1..=3600.0))]
     look_every_s: f64,
+    /// The look_limit_s of that pipeline; default: three times --look-every-s.
+    #[arg(long, value_parser = number_in(0.1..=86_400.0))]
+    look_limit_s: Option<f64>,
+    /// The rescan_every_s of that pipeline; default: 60.
+    #[arg(long, value_parser = number_in(1.0..=120.0))]
+    rescan_every_s: Option<f64>,
+    /// The model that looks in that pipeline; default: hot-spot, which needs none.
+    #[arg(long)]
+    model: Option<String>,
+    /// That pipeline takes the cameras for visible ones.
+    #[arg(long)]
+    visible: bool,
+    /// The workers of that pipeline; default: one a core.
+    #[arg(long)]
+    workers: Option<usize>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -118,7 +141,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         b_frames: args.b_frames,
         coded: !args.no_code,
         seed: args.seed,
-        views: args.cameras.min(2) as usize,
+        empty: args.empty,
+        clip_s: args.clip_s,
+        // The empty street has one view; the other would be encoded for nothing.
+        views: if args.empty { 1 } else { args.cameras.min(2) as usize },
         auth: auth.transpose()?,
         listen: args.listen,
         sent: args.sent.clone(),
@@ -152,7 +178,15 @@ fn write_pipeline(dir: &Path, config: &StreetConfig, address: SocketAddr, args: 
         look_every_s: args.look_every_s,
         transport: "tcp-then-udp".into(),
     };
-    let text = format!("{}\n[console]\nlisten = \"127.0.0.1:8460\"\n", pipeline(config, &options)?);
+    let watch = WatchOptions {
+        modality: if args.visible { Modality::Visible } else { Modality::Thermal },
+        detector: args.model.clone().map_or(StreetDetector::HotSpot, StreetDetector::Onnx),
+        look_limit_s: args.look_limit_s,
+        rescan_every_s: args.rescan_every_s,
+        workers: args.workers,
+        ..WatchOptions::default()
+    };
+    let text = format!("{}\n[console]\nlisten = \"127.0.0.1:8460\"\n", pipeline_for(config, &options, &watch)?);
     std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     let path = dir.join("pipeline.toml");
     std::fs::write(&path, text).with_context(|| path.display().to_string())?;
