@@ -2,13 +2,15 @@
 
     patrol sim street --cameras 8 --sent sent.csv --write-pipeline street …
     patrol run street --looks looks.csv --looks-strips strips
-    python benches/street/audit.py looks.csv strips --promise 1 [--limit 3] [--skip 30] [--flapping 0,1] [--sent sent.csv] [--json]
+    python benches/street/audit.py looks.csv strips --promise 1 [--limit 3] [--skip 30 | --since UNIX] [--until UNIX] [--flapping 0,1] [--sent sent.csv] [--json]
 
 It believes nothing the patrol says of itself but *that* it looked (a line of looks.csv) and what it looked at (the strip). When a picture was
 taken, and by which camera, it reads from the block code in the strip; cameras are numbered by the digits at the end of their ids.
 
 The blind interval at any moment is that moment minus the capture of the newest picture that was examined or unchanged. It is longest right before a
 look ends: its maximum over a run is the largest (end of a look − capture of the one before). Given with it: the longest time between two captures.
+With `--until` what comes later does not count, and `open_s` is how old the newest picture of each camera was then: a camera that nobody looked at
+any more has no next look to tell.
 
 Exit 1: a picture was shown under another camera's name, a code could not be read, or a camera that does not flap was blind for longer than the limit.
 For cameras that flap (`--flapping`), given when the server sent to them (`--sent`) and how long it is down each time (`--down`): how long after its
@@ -43,6 +45,8 @@ def main() -> int:
     parser.add_argument("--promise", type=float, required=True, help="look_every_s")
     parser.add_argument("--limit", type=float, help="longest blind interval allowed, s; default: three promises")
     parser.add_argument("--skip", type=float, default=0.0, help="seconds at the beginning that do not count: settling")
+    parser.add_argument("--since", type=float, default=0.0, help="Unix time before which looks do not count: settling")
+    parser.add_argument("--until", type=float, default=float("inf"), help="Unix time after which looks do not count")
     parser.add_argument("--flapping", default="", help="numbers of the cameras that go down, separated by commas")
     parser.add_argument("--down", type=float, default=5.0, help="how long the server is down each time, s")
     parser.add_argument("--sent", type=Path, help="what the server sent")
@@ -54,8 +58,11 @@ def main() -> int:
     looks: dict[str, list[dict]] = {}
     with options.looks.open() as file:
         for row in csv.DictReader(file):
-            looks.setdefault(row["camera"], []).append(row)
-    begun = min(float(row["start_unix_s"]) for rows in looks.values() for row in rows)
+            if row["outcome"]:  # Without one the line is still being written.
+                looks.setdefault(row["camera"], []).append(row)
+    if not looks:
+        sys.exit(f"{options.looks}: found no looks, wanted a line for each")
+    begun = max(min(float(row["start_unix_s"]) for rows in looks.values() for row in rows) + options.skip, options.since)
 
     sent: dict[int, list[float]] = {}
     if options.sent:
@@ -72,6 +79,8 @@ def main() -> int:
         wrong, unreadable, seen = 0, 0, []
         errors, ages = [], []
         for row in rows:
+            if float(row["end_unix_s"]) > options.until:
+                continue
             strip = options.strips / camera / f"{row['captured_unix_s']}.jpg"
             code = read(strip) if strip.is_file() else None
             if code is None:
@@ -85,7 +94,7 @@ def main() -> int:
                 seen.append((captured, end))
         blind, apart = 0.0, 0.0
         for (before, _), (captured, end) in zip(seen, seen[1:]):
-            if end - begun >= options.skip:
+            if end >= begun:
                 blind, apart = max(blind, end - before), max(apart, captured - before)
         errors.sort()
         ages.sort()
@@ -98,6 +107,7 @@ def main() -> int:
             "max_blind_s": round(blind, 3),
             "max_between_captures_s": round(apart, 3),
             "captured_error_ms": [round(1000 * errors[int(q * (len(errors) - 1))]) for q in (0, 0.5, 1)] if errors else None,
+            "open_s": round(options.until - seen[-1][0], 3) if seen and options.until < float("inf") else None,
             "age_at_end_ms": [round(1000 * ages[int(q * (len(ages) - 1))]) for q in (0.5, 0.99, 1)] if ages else None,
         }
         if number in flapping:
