@@ -34,6 +34,8 @@ pub struct WatchOptions {
     pub cameras: Option<usize>,
     pub modality: Modality,
     pub detector: StreetDetector,
+    /// Detections below are dropped, 0-1; `None`: as the model's card has it.
+    pub min_score: Option<f32>,
     /// `None`: three times the promise.
     pub look_limit_s: Option<f64>,
     /// `None`: 60 s, or the promise where that is longer.
@@ -46,6 +48,8 @@ pub struct WatchOptions {
     pub rings_mib: Option<u64>,
     /// Whether position and direction of view are told, by which the size of a person is known everywhere in the picture.
     pub placed: bool,
+    /// Which way round thermal pictures are, as the pipeline file names it; `None`: the patrol finds out.
+    pub polarity: Option<&'static str>,
     /// `None`: as in the scene.
     pub air_c: Option<f32>,
 }
@@ -56,12 +60,14 @@ impl Default for WatchOptions {
             cameras: None,
             modality: Modality::Thermal,
             detector: StreetDetector::HotSpot,
+            min_score: None,
             look_limit_s: None,
             rescan_every_s: None,
             always_examined: 0.0,
             workers: None,
             rings_mib: None,
             placed: true,
+            polarity: None,
             air_c: None,
         }
     }
@@ -110,6 +116,8 @@ struct DetectorTable {
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_score: Option<f32>,
 }
 
 #[derive(Serialize)]
@@ -123,6 +131,8 @@ struct CameraTable {
     password: Option<PasswordTable>,
     transport: String,
     modality: patrol_core::Modality,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    polarity: Option<&'static str>,
     detectors: [&'static str; 1],
     #[serde(flatten)]
     place: Option<PlaceTable>,
@@ -186,6 +196,7 @@ pub fn pipeline_for(config: &StreetConfig, options: &PipelineOptions, watch: &Wa
                 password: options.password_env.clone().map(|env| PasswordTable { env }),
                 transport: options.transport.clone(),
                 modality: watch.modality,
+                polarity: watch.polarity,
                 detectors: [name],
                 place: watch.placed.then_some(PlaceTable {
                     longitude: place.lon,
@@ -206,7 +217,7 @@ pub fn pipeline_for(config: &StreetConfig, options: &PipelineOptions, watch: &Wa
         site: Site { name: "仿真街道", region: "310101" },
         weather: WeatherTable { air_c: watch.air_c.unwrap_or(weather.air_c), wind_kmh: weather.wind_kmh },
         run: RunTable { workers: watch.workers, rings_mib: watch.rings_mib },
-        detector: [DetectorTable { name, kind, model }],
+        detector: [DetectorTable { name, kind, model, min_score: watch.min_score }],
         camera,
     };
     toml::to_string(&file).map_err(|error| SimError::Street(error.to_string()))
@@ -246,6 +257,7 @@ mod tests {
             cameras: Some(10),
             modality: Modality::Visible,
             detector: StreetDetector::Onnx("yolox-nano".into()),
+            min_score: Some(0.5),
             rescan_every_s: Some(120.0),
             always_examined: 0.3,
             workers: Some(1),
@@ -254,7 +266,8 @@ mod tests {
         };
         let table: toml::Table = pipeline_for(&config, &options, &watch).expect("a pipeline").parse().expect("TOML");
         assert_eq!(table["run"]["workers"].as_integer(), Some(1));
-        assert_eq!(table["detector"][0]["model"].as_str(), Some("yolox-nano"));
+        let detector = &table["detector"][0];
+        assert_eq!((detector["model"].as_str(), detector["min_score"].as_float()), (Some("yolox-nano"), Some(0.5)));
         let cameras = table["camera"].as_array().expect("cameras");
         assert_eq!(cameras.len(), 10);
         let rescans: Vec<_> = cameras.iter().filter_map(|camera| camera["rescan_every_s"].as_float()).collect();
