@@ -5,12 +5,12 @@ use super::fit::Light;
 
 /// Overlays stand in this part of the height at top and bottom.
 const BAND_PART: f32 = 0.1;
-/// Each picture counts for 1/32: a clock that ticks in every picture is known after 22.
+/// Each picture counts for 1/32 once there are as many; the mean of all before.
 const RATE: f32 = 1.0 / 32.0;
 const BEGINS: f32 = 0.5;
 const ENDS: f32 = 0.25;
-/// Nothing is believed restless before so many pictures.
-const PICTURES_MIN: u32 = 20;
+/// Nothing is believed restless before so many pictures: a minute and a half of a camera that is looked at every 10 s.
+const PICTURES_MIN: u32 = 10;
 /// Restless blocks take their neighbours with them, pixels: digits next to the one that ticks change less often.
 const GROWN_ACROSS: usize = 32;
 const GROWN_DOWN: usize = 8;
@@ -50,11 +50,12 @@ impl Restless {
             self.often.resize(blocks, (0.0, false));
         }
         self.pictures = self.pictures.saturating_add(1);
+        let rate = RATE.max(1.0 / self.pictures as f32);
         let mut often = self.often.iter_mut();
         for row in Self::rows(&now.layout) {
             for (index, (part, held)) in (row * columns..).zip(often.by_ref().take(columns)) {
                 let changed = (now.level(index) - light.apply(before.level(index))).abs() > least;
-                *part += RATE * (f32::from(u8::from(changed)) - *part);
+                *part += rate * (f32::from(u8::from(changed)) - *part);
                 *held = *part > if *held { ENDS } else { BEGINS };
             }
         }
