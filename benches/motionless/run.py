@@ -3,8 +3,8 @@
     python benches/motionless/run.py --patrol target/release/patrol [--rows walk-in,blind] [--variants once] [--seeds 3] [--first-seed 41]
         [--scripted] [--jobs 1] [--out FOLDER] [--keep]
 
-Rows: walk-in, blind, already, two, disturbed, not-lying, busy (`scenes.py` draws them); postures are `posture.py`'s. Seeds that were never looked at
-while the code was written tell the most. Aims that a scene misses stand behind FALLS SHORT. "watched" counts the people whose lead is open and does
+Rows: walk-in, blind, already, two, disturbed, not-lying, busy (`scenes.py` draws them); postures are `posture.py`'s. Seeds by which no constant was chosen
+tell the most. Aims that a scene misses stand behind FALLS SHORT. "watched" counts the people whose lead is open and does
 not say that they left. Cost is CPU seconds of `patrol replay`. All figures go to FOLDER/motionless.json; videos stay with --keep.
 Exit 1 when any scene falls short.
 """
