@@ -49,6 +49,8 @@ enum Command {
     Eval(eval::Args),
     /// Render scenes with known truth, or play the city's platform.
     Sim(commands::sim::Args),
+    /// The speeds we owe, each beside its limit or a peer.
+    Bench(commands::bench::Args),
     /// Model cards: list, fetch, verify.
     Models(models::Args),
 }
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         Command::Detect(args) => commands::detect::run(&args),
         Command::Eval(args) => eval::run(args).map(|()| ExitCode::SUCCESS),
         Command::Sim(args) => commands::sim::run(args),
+        Command::Bench(args) => commands::bench::run(&args),
         Command::Models(args) => models::run(args),
     };
     match done {
