@@ -23,7 +23,7 @@ def need(name, package):
     try:
         return importlib.import_module(name)
     except ImportError:
-        print(f"no Python package {name}: pip install {package}", file=sys.stderr)
+        print(f"no Python package {name}: pip install {package} (benches/README.md names all of them)", file=sys.stderr)
         sys.exit(3)
 
 

@@ -66,7 +66,7 @@ impl Python {
             let missing = words.contains("ModuleNotFoundError");
             let hint =
                 if missing { format!("; pip install numpy pillow, or name another interpreter in {NAMED_BY}") } else { String::new() };
-            format!("audit.py: {words}{hint}")
+            format!("audit.py: {}{hint}", words.rsplit("; ").next().unwrap_or("said nothing"))
         })
     }
 }
