@@ -1,5 +1,6 @@
 //! A closer look at one place: where it is cut out, at which scale, and turned on its side.
 
+use crate::canvas::Canvas;
 use crate::card::ScaleSpec;
 use patrol_core::{Picture, PictureSize, PixelBox, PixelFormat};
 
@@ -32,7 +33,7 @@ pub(crate) struct Turned {
 
 impl Turned {
     /// Cuts out `region`, to even pixels, and turns it. `None`: nothing of it is inside the picture.
-    pub(crate) fn cut(picture: &Picture, region: &PixelBox, clockwise: bool) -> Option<Self> {
+    pub(crate) fn cut(picture: &Picture, region: &PixelBox, clockwise: bool, canvas: &mut Canvas) -> Option<Self> {
         let inside = region.clipped(picture.size());
         let even = |value: f32| value.max(0.0) as u32 / 2 * 2;
         let corner = (even(inside.x), even(inside.y));
@@ -42,8 +43,12 @@ impl Turned {
         }
         let turned = PictureSize::new(size.height, size.width);
         let format = picture.format();
-        let planes = (0..format.planes()).map(|plane| turn_plane(picture, plane, corner, size, clockwise)).collect();
-        let picture = Picture::from_planes(turned, format, planes, picture.sequence, picture.media_time, picture.captured).ok()?;
+        let turn = |planes: &mut [Vec<u8>]| {
+            for (index, plane) in planes.iter_mut().enumerate() {
+                turn_plane(picture, index, corner, size, clockwise, plane);
+            }
+        };
+        let picture = canvas.picture(picture, turned, format, turn).ok()?;
         Some(Self { picture, clockwise, corner, size })
     }
 
@@ -58,7 +63,7 @@ impl Turned {
     }
 }
 
-fn turn_plane(picture: &Picture, plane: usize, corner: (u32, u32), size: PictureSize, clockwise: bool) -> Vec<u8> {
+fn turn_plane(picture: &Picture, plane: usize, corner: (u32, u32), size: PictureSize, clockwise: bool, out: &mut [u8]) {
     // Bytes that belong together, and pixels of the picture for one of the plane.
     let (bytes, coarse) = match (picture.format(), plane) {
         (PixelFormat::Gray16Le, _) => (2, 1),
@@ -69,7 +74,6 @@ fn turn_plane(picture: &Picture, plane: usize, corner: (u32, u32), size: Picture
     };
     let (left, top) = ((corner.0 / coarse) as usize, (corner.1 / coarse) as usize);
     let (w, h) = ((size.width / coarse) as usize, (size.height / coarse) as usize);
-    let mut out = vec![0; w * h * bytes];
     for y in 0..h {
         let row = &picture.row(plane, top + y)[left * bytes..(left + w) * bytes];
         for (x, pixel) in row.chunks_exact(bytes).enumerate() {
@@ -77,7 +81,6 @@ fn turn_plane(picture: &Picture, plane: usize, corner: (u32, u32), size: Picture
             out[at * bytes..(at + 1) * bytes].copy_from_slice(pixel);
         }
     }
-    out
 }
 
 #[cfg(test)]
@@ -100,7 +103,7 @@ mod tests {
     fn what_is_found_in_a_turned_part_stands_where_it_was() {
         let whole = picture(PixelFormat::Gray8, PictureSize::new(20, 12));
         for clockwise in [true, false] {
-            let turned = Turned::cut(&whole, &PixelBox::new(4.0, 2.0, 12.0, 8.0), clockwise).expect("inside");
+            let turned = Turned::cut(&whole, &PixelBox::new(4.0, 2.0, 12.0, 8.0), clockwise, &mut Canvas::default()).expect("inside");
             assert_eq!(turned.picture.size(), PictureSize::new(8, 12));
             for y in 0..12 {
                 for x in 0..8 {
@@ -119,9 +122,9 @@ mod tests {
     fn every_format_is_turned_and_nothing_outside_is() {
         for format in [PixelFormat::Gray8, PixelFormat::Gray16Le, PixelFormat::I420, PixelFormat::Nv12, PixelFormat::Rgb8] {
             let whole = picture(format, PictureSize::new(31, 17));
-            let turned = Turned::cut(&whole, &PixelBox::new(-5.0, -5.0, 100.0, 100.0), true).expect("inside");
+            let turned = Turned::cut(&whole, &PixelBox::new(-5.0, -5.0, 100.0, 100.0), true, &mut Canvas::default()).expect("inside");
             assert_eq!(turned.picture.size(), PictureSize::new(16, 30), "{format:?}");
-            assert!(Turned::cut(&whole, &PixelBox::new(40.0, 3.0, 9.0, 9.0), true).is_none());
+            assert!(Turned::cut(&whole, &PixelBox::new(40.0, 3.0, 9.0, 9.0), true, &mut Canvas::default()).is_none());
         }
     }
 

@@ -34,27 +34,27 @@ impl Layout {
         let open_or = |index: usize, fits: &dyn Fn(i64) -> bool| shape.get(index).is_some_and(|&size| size == -1 || fits(size));
         let first = open_or(0, &|size| size == 1);
         let class = person_class as i64;
-        let (fits, wanted) = match self {
+        let fits = match self {
             Self::Yolox => {
                 let cells = input.yolox_cells() as i64;
-                let fits = shape.len() == 3 && open_or(1, &|size| size == cells) && open_or(2, &|size| size > 5 + class);
-                (fits, format!("[1, {cells}, more than {}]", 5 + class))
+                shape.len() == 3 && open_or(1, &|size| size == cells) && open_or(2, &|size| size > 5 + class)
             }
-            Self::Yolov8 => (
-                shape.len() == 3 && open_or(1, &|size| size > 4 + class) && open_or(2, &|size| size > 0),
-                format!("[1, more than {}, n]", 4 + class),
-            ),
+            Self::Yolov8 => shape.len() == 3 && open_or(1, &|size| size > 4 + class) && open_or(2, &|size| size > 0),
             Self::Center => {
                 let part = |size: i64, whole: u32| size > 0 && i64::from(whole) % size == 0;
                 let sides = open_or(2, &|size| part(size, input.height)) && open_or(3, &|size| part(size, input.width));
                 let subcells = open_or(1, &|size| [1, 2, 4].iter().any(|split| size == 5 * split * split));
-                (
-                    shape.len() == 4 && subcells && sides,
-                    format!("[1, 5 · subcells, {} / stride, {} / stride] with 1, 4 or 16 subcells", input.height, input.width),
-                )
+                shape.len() == 4 && subcells && sides
             }
         };
-        if first && fits { Ok(()) } else { Err(wanted) }
+        if first && fits {
+            return Ok(());
+        }
+        Err(match self {
+            Self::Yolox => format!("[1, {}, more than {}]", input.yolox_cells(), 5 + class),
+            Self::Yolov8 => format!("[1, more than {}, n]", 4 + class),
+            Self::Center => format!("[1, 5 · subcells, {} / stride, {} / stride] with 1, 4 or 16 subcells", input.height, input.width),
+        })
     }
 
     /// Appends the people in `values`, whose `shape` has passed [`Layout::check_shape`]; boxes in pixels of the model's input.

@@ -8,6 +8,7 @@
 //! [`usability`] refuses pictures in which nobody could be seen; [`change`] says whether one need not be examined again and what became of a place;
 //! [`motion`] says how the camera itself has moved; [`jpeg`] makes evidence.
 
+mod canvas;
 pub mod card;
 pub mod change;
 mod closer;

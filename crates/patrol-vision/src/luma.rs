@@ -76,20 +76,29 @@ pub fn row_into(picture: &Picture, y: usize, out: &mut [f32]) {
 
 /// As [`row_into`], in any type that holds levels and counts; `from_luma` makes it of the luma of RGB.
 pub(crate) fn levels_into<T: From<u8> + From<u16>>(picture: &Picture, y: usize, from_luma: impl Fn(f32) -> T, out: &mut [T]) {
+    levels_from(picture, 0, y, from_luma, out);
+}
+
+/// As [`row_into`], from column `x` on.
+pub(crate) fn part_into(picture: &Picture, x: usize, y: usize, out: &mut [f32]) {
+    levels_from(picture, x, y, |luma| luma, out);
+}
+
+fn levels_from<T: From<u8> + From<u16>>(picture: &Picture, x: usize, y: usize, from_luma: impl Fn(f32) -> T, out: &mut [T]) {
     let row = picture.row(0, y);
     match picture.format() {
         PixelFormat::I420 | PixelFormat::Nv12 | PixelFormat::Gray8 => {
-            for (value, &pixel) in out.iter_mut().zip(row) {
+            for (value, &pixel) in out.iter_mut().zip(&row[x..]) {
                 *value = T::from(pixel);
             }
         }
         PixelFormat::Gray16Le => {
-            for (value, pixel) in out.iter_mut().zip(row.as_chunks::<2>().0) {
+            for (value, pixel) in out.iter_mut().zip(&row.as_chunks::<2>().0[x..]) {
                 *value = T::from(u16::from_le_bytes(*pixel));
             }
         }
         PixelFormat::Rgb8 => {
-            for (value, [r, g, b]) in out.iter_mut().zip(row.as_chunks::<3>().0) {
+            for (value, [r, g, b]) in out.iter_mut().zip(&row.as_chunks::<3>().0[x..]) {
                 *value = from_luma(LUMA_RGB[0] * f32::from(*r) + LUMA_RGB[1] * f32::from(*g) + LUMA_RGB[2] * f32::from(*b));
             }
         }

@@ -1,5 +1,6 @@
 //! Runs a detector described by its card.
 
+use crate::canvas::Canvas;
 use crate::card::ModelCard;
 use crate::closer::{self, Turned};
 use crate::detector::{DetectContext, Detector, Device};
@@ -28,6 +29,8 @@ pub struct OnnxDetector {
     tiles: Vec<Tile>,
     candidates: Vec<Candidate>,
     found: Vec<Found>,
+    /// Places that are looked at on their side.
+    canvas: Canvas,
     runtime: Arc<OnnxRuntime>,
 }
 
@@ -80,6 +83,7 @@ impl OnnxDetector {
             tiles: Vec::new(),
             candidates: Vec::new(),
             found: Vec::new(),
+            canvas: Canvas::default(),
             runtime,
         })
     }
@@ -159,7 +163,7 @@ impl Detector for OnnxDetector {
         // Networks for visible light are taught upright people: one who lies stands up when the picture is turned.
         let turns: &[bool] = if context.modality == Modality::Visible { &[true, false] } else { &[] };
         for &clockwise in turns {
-            let Some(turned) = Turned::cut(picture, &region, clockwise) else { continue };
+            let Some(turned) = Turned::cut(picture, &region, clockwise, &mut self.canvas) else { continue };
             let first = self.found.len();
             let size = turned.picture.size();
             let whole = PixelBox::new(0.0, 0.0, size.width as f32, size.height as f32);

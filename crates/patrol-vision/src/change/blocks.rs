@@ -27,7 +27,7 @@ pub(super) struct Layout {
 }
 
 /// Means of blocks, row by row.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Blocks {
     pub(super) layout: Layout,
     levels: Vec<u16>,
@@ -98,6 +98,19 @@ impl Blocks {
     /// Mean of a block, grey levels or counts.
     pub(super) fn level(&self, index: usize) -> f32 {
         f32::from(self.levels[index]) * self.unit()
+    }
+}
+
+impl Clone for Blocks {
+    fn clone(&self) -> Self {
+        Self { layout: self.layout, levels: self.levels.clone(), clipped: self.clipped.clone() }
+    }
+
+    /// Into the buffers that are there: a derived one would make new ones at every examined look.
+    fn clone_from(&mut self, source: &Self) {
+        self.layout = source.layout;
+        self.levels.clone_from(&source.levels);
+        self.clipped.clone_from(&source.clipped);
     }
 }
 

@@ -13,6 +13,8 @@ const EXTENT: f32 = 2.0;
 const STEPS_PER_GREY: f32 = 256.0;
 /// A sample outside of the picture, or of a place not known.
 const UNKNOWN: u16 = u16::MAX;
+/// Pixels of a row that are read at once.
+const PART_PX: usize = 64;
 /// A patch has at least this part of the box itself in the picture.
 const KNOWN_PART_MIN: f32 = 0.6;
 
@@ -35,17 +37,20 @@ impl PlacePatch {
         let area = extent(bbox)?;
         let size = picture.size();
         let raw = picture.format() == PixelFormat::Gray16Le;
-        let mut row = vec![0.0; size.width as usize];
-        let mut sums = vec![(0.0_f32, 0.0_f32); GRID * GRID];
+        let mut part = [0.0; PART_PX];
+        let mut sums = [(0.0_f32, 0.0_f32); GRID * GRID];
         let (cell_w, cell_h) = (area.w / GRID as f32, area.h / GRID as f32);
         let clipped = area.clipped(size);
+        let end = (clipped.right().ceil() as usize).min(size.width as usize);
         for y in clipped.y as usize..(clipped.bottom().ceil() as usize).min(size.height as usize) {
-            luma::row_into(picture, y, &mut row);
             let (top, bottom) = ((y as f32 - area.y) / cell_h, (y as f32 + 1.0 - area.y) / cell_h);
-            let across = clipped.x as usize..(clipped.right().ceil() as usize).min(size.width as usize);
-            for (x, &level) in across.clone().zip(&row[across]) {
-                let (left, right) = ((x as f32 - area.x) / cell_w, (x as f32 + 1.0 - area.x) / cell_w);
-                spread(&mut sums, (left, right), (top, bottom), level);
+            for from in (clipped.x as usize..end).step_by(PART_PX) {
+                let part = &mut part[..PART_PX.min(end - from)];
+                luma::part_into(picture, from, y, part);
+                for (x, &level) in (from..).zip(&*part) {
+                    let (left, right) = ((x as f32 - area.x) / cell_w, (x as f32 + 1.0 - area.x) / cell_w);
+                    spread(&mut sums, (left, right), (top, bottom), level);
+                }
             }
         }
         let scale = if raw { 1.0 } else { STEPS_PER_GREY };

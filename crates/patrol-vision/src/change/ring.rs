@@ -21,6 +21,32 @@ const RING_PART_MIN: f32 = 0.4;
 /// Contrast is drawn towards unchanged as if so many times the noise were known of it.
 const SAME_GAIN_WEIGHT: f32 = 2.0;
 
+/// Some values of a patch, on the stack: in a crowd many places are read in one look.
+struct Picked<T> {
+    values: [T; GRID * GRID],
+    len: usize,
+}
+
+impl<T: Copy + Default> Picked<T> {
+    fn of(values: impl Iterator<Item = T>) -> Self {
+        let mut picked = Self { values: [T::default(); GRID * GRID], len: 0 };
+        picked.fill(values);
+        picked
+    }
+
+    fn fill(&mut self, values: impl Iterator<Item = T>) {
+        self.len = 0;
+        for (place, value) in self.values.iter_mut().zip(values) {
+            *place = value;
+            self.len += 1;
+        }
+    }
+
+    fn values(&mut self) -> &mut [T] {
+        &mut self.values[..self.len]
+    }
+}
+
 /// `there ≈ gain · here + offset + across · x + down · y`, x and y in parts of the patch from its middle.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Carry {
@@ -46,23 +72,22 @@ fn place(index: usize) -> (f32, f32) {
 impl Carry {
     /// Fits `there` by `here` over the ring. `noisy`: `here` has as much noise as `there`, which flattens the contrast unless it is reckoned with.
     pub(super) fn fit(here: &Grid, there: &Grid, noisy: bool) -> Option<Self> {
-        let ring: Vec<usize> = (0..GRID * GRID).filter(|&i| is_ring(i)).collect();
-        let known: Vec<usize> = ring.iter().copied().filter(|&i| here[i].is_finite() && there[i].is_finite()).collect();
-        if (known.len() as f32) < RING_PART_MIN * ring.len() as f32 {
+        let ring = (0..GRID * GRID).filter(|&i| is_ring(i));
+        let mut known = Picked::of(ring.clone().filter(|&i| here[i].is_finite() && there[i].is_finite()));
+        let known = &*known.values();
+        if (known.len() as f32) < RING_PART_MIN * ring.count() as f32 {
             return None;
         }
-        let mut values: Vec<f32> = known.iter().map(|&i| here[i]).collect();
-        let mean = quantile(&mut values, 0.5);
-        values.clear();
-        values.extend(known.iter().map(|&i| there[i] - here[i]));
-        let offset = quantile(&mut values, 0.5) + mean;
+        let mut values = Picked::of(known.iter().map(|&i| here[i]));
+        let mean = quantile(values.values(), 0.5);
+        values.fill(known.iter().map(|&i| there[i] - here[i]));
+        let offset = quantile(values.values(), 0.5) + mean;
         let mut carry = Self { gain: 1.0, offset, across: 0.0, down: 0.0, mean, agreed: 1.0 };
         for _ in 0..ROUNDS {
-            values.clear();
-            values.extend(known.iter().map(|&i| (there[i] - carry.apply(i, here[i])).abs()));
-            let sigma = (SIGMA_PER_MAD * quantile(&mut values, 0.5)).max(SIGMA_MIN);
+            values.fill(known.iter().map(|&i| (there[i] - carry.apply(i, here[i])).abs()));
+            let sigma = (SIGMA_PER_MAD * quantile(values.values(), 0.5)).max(SIGMA_MIN);
             let before = carry;
-            carry = carry.refit(&known, here, there, sigma, noisy)?;
+            carry = carry.refit(known, here, there, sigma, noisy)?;
             if carry.is_as_good_as(&before, sigma) {
                 break;
             }
@@ -182,16 +207,14 @@ const MANY: [f32; 3] = [1.4, 1.2, 1.0];
 impl Noise {
     /// From what is left on the ring. `independent`: part of the samples that say something of their own.
     pub(super) fn of(left: &Grid, independent: f32) -> Self {
-        let mut values: Vec<f32> = (0..GRID * GRID).filter(|&i| is_ring(i) && left[i].is_finite()).map(|i| left[i].abs()).collect();
-        let sample = (SIGMA_PER_MAD * quantile(&mut values, 0.5)).max(SIGMA_MIN);
-        let spread = |side: usize| {
+        let mut values = Picked::of((0..GRID * GRID).filter(|&i| is_ring(i) && left[i].is_finite()).map(|i| left[i].abs()));
+        let sample = (SIGMA_PER_MAD * quantile(values.values(), 0.5)).max(SIGMA_MIN);
+        let mut spread = |side: usize| {
             let half = GRID / 4;
-            let mut means: Vec<f32> = windows(side, 0..GRID)
-                .filter(|&(x, y)| x + side <= half || x >= GRID - half || y + side <= half || y >= GRID - half)
-                .filter_map(|at| mean_in(left, at, side))
-                .map(f32::abs)
-                .collect();
-            SIGMA_PER_MAD * quantile(&mut means, 0.5)
+            let on_ring =
+                windows(side, 0..GRID).filter(|&(x, y)| x + side <= half || x >= GRID - half || y + side <= half || y >= GRID - half);
+            values.fill(on_ring.filter_map(|at| mean_in(left, at, side)).map(f32::abs));
+            SIGMA_PER_MAD * quantile(values.values(), 0.5)
         };
         let (small, middle) = (spread(SIDES[0]), spread(SIDES[1]));
         let pure = |side: usize| sample / ((side * side) as f32 * independent).sqrt().max(1.0);

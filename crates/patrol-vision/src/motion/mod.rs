@@ -16,7 +16,7 @@ use flow::{Fit, Pair, Points};
 use grey::{Grey, GreyMaker};
 use opencv::core::Mat;
 use patrol_core::{MediaTime, Picture, PictureSize, PictureTransform, PixelBox, PixelFormat};
-use quiet::{Explained, Reference, Small, SmallMaker, Verdict};
+use quiet::{Explained, Middles, Reference, Small, SmallMaker, Verdict};
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -110,6 +110,7 @@ pub struct CameraMotion {
 struct Scratch {
     maker: GreyMaker,
     small_maker: SmallMaker,
+    middles: Middles,
     /// The buffers of this picture change places with those of a camera's anchor and reference.
     now: Grey,
     now_small: Small,
@@ -122,6 +123,7 @@ impl Scratch {
         Self {
             maker: GreyMaker::default(),
             small_maker: SmallMaker::default(),
+            middles: Middles::default(),
             now: Grey::default(),
             now_small: Small::default(),
             window: Mat::default(),
@@ -180,7 +182,7 @@ impl CameraMotion {
             return if first { Motion::still() } else { Motion::unknown() };
         }
         scratch.see(picture, self.stretch);
-        match self.reference.judge(&scratch.now_small) {
+        match self.reference.judge(&scratch.now_small, &mut scratch.middles) {
             Verdict::Quiet | Verdict::Even => {
                 if self.anchor_is_old(at, REFRESH_AFTER) {
                     self.renew(scratch, picture);
@@ -212,7 +214,7 @@ impl CameraMotion {
         });
         let at = picture.media_time;
         let Some(Found { motion, now_from_anchor, leave_anchor }) = found else {
-            let still = self.reference.hardly_differs(&scratch.now_small);
+            let still = self.reference.hardly_differs(&scratch.now_small, &mut scratch.middles);
             if !still || self.anchor_is_old(at, REFRESH_AFTER) {
                 self.renew(scratch, picture);
             }

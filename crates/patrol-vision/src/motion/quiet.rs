@@ -77,6 +77,14 @@ pub(super) struct SmallMaker {
     sums: Vec<u16>,
 }
 
+/// Buffers of medians: levels, differences, and differences a little aside.
+#[derive(Debug, Default)]
+pub(super) struct Middles {
+    levels: Vec<f32>,
+    differences: Vec<f32>,
+    asides: Vec<f32>,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Block {
     left: usize,
@@ -174,9 +182,9 @@ impl Reference {
         }
     }
 
-    pub(super) fn judge(&self, now: &Small) -> Verdict {
+    pub(super) fn judge(&self, now: &Small, middles: &mut Middles) -> Verdict {
         if self.blocks.len() < BLOCKS_MIN {
-            return if self.hardly_differs(now) { Verdict::Even } else { Verdict::Ask };
+            return if self.hardly_differs(now, middles) { Verdict::Even } else { Verdict::Ask };
         }
         let agree = self.blocks.iter().filter(|block| block.agrees(&self.small, now)).count();
         if agree as f32 >= AGREE_PART * self.blocks.len() as f32 { Verdict::Quiet } else { Verdict::Ask }
@@ -184,11 +192,13 @@ impl Reference {
 
     /// Whether nothing shows that the camera moved: most of the picture differs much less from before than it would a little aside, however many
     /// flakes and lights there are; or the scene is so even that neither is more than noise.
-    pub(super) fn hardly_differs(&self, now: &Small) -> bool {
-        let (gain, offset) = light(&self.small, now);
+    pub(super) fn hardly_differs(&self, now: &Small, middles: &mut Middles) -> bool {
+        let Middles { levels, differences, asides } = middles;
+        let (gain, offset) = light(&self.small, now, levels);
         let (w, h) = (self.small.width, self.small.height);
-        let compare = |left: usize, top: usize, right: usize, bottom: usize| {
-            let (mut differences, mut asides) = (Vec::new(), Vec::new());
+        let mut compare = |left: usize, top: usize, right: usize, bottom: usize| {
+            differences.clear();
+            asides.clear();
             for y in (top..bottom.min(h.saturating_sub(ASIDE))).step_by(2) {
                 for x in (left..right.min(w.saturating_sub(ASIDE))).step_by(2) {
                     let before = self.small.at(x, y);
@@ -196,7 +206,7 @@ impl Reference {
                     asides.push((self.small.at(x + ASIDE, y + ASIDE) - before).abs() * gain);
                 }
             }
-            (middle(&mut differences), middle(&mut asides))
+            (middle(differences), middle(asides))
         };
         if self.blocks.len() < BLOCKS_MIN {
             let (difference, aside) = compare(0, 0, w, h);
@@ -231,9 +241,10 @@ impl Reference {
 }
 
 /// Contrast and brightness of `now` against `before`, by the quartiles: they do not heed flakes and headlights.
-fn light(before: &Small, now: &Small) -> (f32, f32) {
-    let quartiles = |small: &Small| {
-        let mut levels: Vec<f32> = small.pixels.iter().step_by(5).copied().collect();
+fn light(before: &Small, now: &Small, levels: &mut Vec<f32>) -> (f32, f32) {
+    let mut quartiles = |small: &Small| {
+        levels.clear();
+        levels.extend(small.pixels.iter().step_by(5));
         let mut at = |part: usize| {
             let rank = levels.len() * part / 4;
             if rank < levels.len() { *levels.select_nth_unstable_by(rank, f32::total_cmp).1 } else { 0.0 }
@@ -360,7 +371,7 @@ mod tests {
             small
         };
         for (gain, offset) in [(1.0, 0.0), (1.3, -30.0), (0.7, 40.0)] {
-            let (found, brightness) = light(&small(1.0, 0.0), &small(gain, offset));
+            let (found, brightness) = light(&small(1.0, 0.0), &small(gain, offset), &mut Vec::new());
             assert!((found - gain).abs() < 0.05 && (brightness - offset).abs() < 4.0, "{found} {brightness}, wanted {gain} {offset}");
         }
     }

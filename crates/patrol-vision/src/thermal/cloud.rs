@@ -6,7 +6,7 @@
 use super::palette::{Curve, POINTS};
 use super::planes::Planes;
 use super::strokes;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
 
 /// Samples taken of one picture: all of the chroma at 640 × 512, for a far person is a few of them.
 const SAMPLES: usize = 90_000;
@@ -62,19 +62,49 @@ impl Cell {
 /// Colours met, over pictures.
 #[derive(Debug, Default)]
 pub(super) struct Cloud {
-    cells: BTreeMap<u16, Cell>,
+    /// By their colours, in order.
+    cells: Vec<(u16, Cell)>,
+}
+
+/// Buffers of one thread; nothing is carried from picture to picture.
+#[derive(Debug, Default)]
+struct Scratch {
+    /// Where the cell of a colour stands, from 1 on; 0: there is none.
+    places: Vec<u16>,
+    /// Pixels that are written over.
+    written: Vec<u8>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
 }
 
 impl Cloud {
+    pub(super) fn clear(&mut self) {
+        self.cells.clear();
+    }
+
     /// Adds the colours inside `[left, right) × [top, bottom)`, without what is written over them.
-    pub(super) fn add(&mut self, planes: &Planes, [left, top, right, bottom]: [usize; 4]) {
+    pub(super) fn add(&mut self, planes: &Planes, inside: [usize; 4]) {
+        SCRATCH.with_borrow_mut(|scratch| self.add_in(scratch, planes, inside));
+        self.cells.sort_unstable_by_key(|(key, _)| *key);
+    }
+
+    fn add_in(&mut self, scratch: &mut Scratch, planes: &Planes, [left, top, right, bottom]: [usize; 4]) {
         let (x0, y0) = (left.div_ceil(2), top.div_ceil(2));
         let (x1, y1) = ((right / 2).saturating_sub(1), (bottom / 2).saturating_sub(1));
         if x1 <= x0 || y1 <= y0 {
             return;
         }
-        let mut written = vec![0; planes.luma.len()];
-        strokes::mark(&planes.luma, planes.width, strokes::Area { left: 2 * x0, top: 2 * y0, right: 2 * x1, bottom: 2 * y1 }, &mut written);
+        let Scratch { places, written } = scratch;
+        places.clear();
+        places.resize(1 << 15, 0);
+        for (place, (key, _)) in (1..).zip(&self.cells) {
+            places[usize::from(*key)] = place;
+        }
+        written.clear();
+        written.resize(planes.luma.len(), 0);
+        strokes::mark(&planes.luma, planes.width, strokes::Area { left: 2 * x0, top: 2 * y0, right: 2 * x1, bottom: 2 * y1 }, written);
         let step = (((x1 - x0) * (y1 - y0) / SAMPLES) as f32).sqrt().ceil().max(1.0) as usize;
         for y in (y0..y1).step_by(step) {
             let (upper, lower) = (planes.row(2 * y), planes.row(2 * y + 1));
@@ -93,7 +123,12 @@ impl Cloud {
                 let weight = if even { 1.0 } else { UNEVEN };
                 let luma = four.iter().map(|value| f32::from(*value)).sum::<f32>() / 4.0;
                 let key = (luma as u16 >> CELL_SHIFT) << 10 | (u16::from(u) >> CELL_SHIFT) << 5 | u16::from(v) >> CELL_SHIFT;
-                let cell = self.cells.entry(key).or_default();
+                let place = &mut places[usize::from(key)];
+                if *place == 0 {
+                    self.cells.push((key, Cell::default()));
+                    *place = self.cells.len() as u16;
+                }
+                let cell = &mut self.cells[usize::from(*place) - 1].1;
                 cell.count += weight;
                 cell.even += f32::from(u8::from(even));
                 for (sum, value) in cell.sum.iter_mut().zip([luma, u.into(), v.into()]) {
@@ -105,12 +140,12 @@ impl Cloud {
 
     /// Colours of the palette; where even places show none, those that lead from one to another.
     fn points(&self) -> Vec<(f32, [f32; 3])> {
-        let total: f32 = self.cells.values().map(|cell| cell.count).sum();
+        let total: f32 = self.cells.iter().map(|(_, cell)| cell.count).sum();
         let least = (CELL_PART * total).max(CELL_MIN);
         let mut points: Vec<_> = self
             .cells
             .iter()
-            .filter(|(key, cell)| cell.count >= least && (cell.is_even() || !self.is_beside_even(**key)))
+            .filter(|(key, cell)| cell.count >= least && (cell.is_even() || !self.is_beside_even(*key)))
             .map(|(_, cell)| cell.point())
             .collect();
         if points.len() > CELLS_MAX {
@@ -124,7 +159,11 @@ impl Cloud {
         let side = |shift: u32| ((key >> shift & 31).saturating_sub(1), (key >> shift & 31).saturating_add(1).min(31));
         let (luma, u, v) = (side(10), side(5), side(0));
         (luma.0..=luma.1).any(|luma| {
-            (u.0..=u.1).any(|u| self.cells.range(luma << 10 | u << 5 | v.0..=luma << 10 | u << 5 | v.1).any(|(_, cell)| cell.is_even()))
+            (u.0..=u.1).any(|u| {
+                let (first, last) = (luma << 10 | u << 5 | v.0, luma << 10 | u << 5 | v.1);
+                let from = self.cells.partition_point(|(key, _)| *key < first);
+                self.cells[from..].iter().take_while(|(key, _)| *key <= last).any(|(_, cell)| cell.is_even())
+            })
         })
     }
 
@@ -132,7 +171,7 @@ impl Cloud {
     /// outweigh all else.
     pub(super) fn residual(&self, curve: &Curve) -> f32 {
         let (mut sum, mut weights) = (0.0, 0.0);
-        let even = self.cells.values().filter(|cell| cell.is_even()).map(Cell::point);
+        let even = self.cells.iter().filter(|(_, cell)| cell.is_even()).map(|(_, cell)| cell.point());
         for (count, colour) in even {
             let nearest = curve.iter().step_by(2).map(|point| distance_squared(point, &colour)).fold(f32::INFINITY, f32::min);
             sum += count.sqrt() * nearest.min(OUTLIER * OUTLIER);

@@ -24,6 +24,7 @@ pub use frame::Border;
 pub use palette::Palette;
 pub use polarity::Polarity;
 
+use crate::canvas::Canvas;
 use crate::error::VisionError;
 use cloud::Cloud;
 use colour_map::ColourMap;
@@ -32,6 +33,7 @@ use patrol_core::{MediaTime, Picture, PictureSize, PixelBox, PixelFormat};
 use planes::Planes;
 use polarity::PolarityJudge;
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 use std::time::Duration;
 
 /// Distance from grey that makes a colour, levels in U and V together: codecs leave up to 10 on grey pictures.
@@ -105,7 +107,9 @@ pub struct ThermalNormaliser {
     shape: Option<(PictureSize, PixelFormat)>,
     planes: Planes,
     plane: Vec<u8>,
+    /// Colours that the curve was drawn through, and of the present picture.
     cloud: Cloud,
+    cloud_now: Cloud,
     colours: Option<ColourMap>,
     coloured_looks: u64,
     /// How often the curve was drawn anew, and when.
@@ -126,8 +130,14 @@ pub struct ThermalNormaliser {
 /// Warm colours in a grey picture: the camera marks what is hottest. They come and go; logos do not.
 #[derive(Debug, Default)]
 struct Isotherm {
+    now: Vec<u8>,
     before: Vec<u8>,
     changes: u32,
+}
+
+thread_local! {
+    /// A picture of intensities lasts for one look: one for each thread serves all cameras.
+    static CANVAS: RefCell<Canvas> = RefCell::new(Canvas::default());
 }
 
 impl ThermalNormaliser {
@@ -139,6 +149,7 @@ impl ThermalNormaliser {
             planes: Planes::default(),
             plane: Vec::new(),
             cloud: Cloud::default(),
+            cloud_now: Cloud::default(),
             colours: None,
             coloured_looks: 0,
             estimates: 0,
@@ -230,7 +241,7 @@ impl ThermalNormaliser {
             self.fill_border(border);
         }
         if check && class_settled && self.config.polarity == Polarity::Auto {
-            self.polarity.judge(&self.plane, shape.0, border.inside(shape.0.width as usize, shape.0.height as usize))?;
+            self.polarity.judge(&self.plane, picture, border.inside(shape.0.width as usize, shape.0.height as usize))?;
         }
         let inverted = self.is_inverted() && (class_settled || self.config.polarity != Polarity::Auto);
         self.tell(border, inverted, shape.0);
@@ -242,9 +253,13 @@ impl ThermalNormaliser {
             self.planes.load(picture, false);
             self.read_intensity(false, border);
         }
-        let plane = if inverted { self.plane.iter().map(|value| 255 - value).collect() } else { self.plane.clone() };
-        Picture::from_planes(shape.0, PixelFormat::Gray8, vec![plane], picture.sequence, picture.media_time, picture.captured)
-            .map_err(|problem| VisionError::Picture { problem })
+        let mask = if inverted { u8::MAX } else { 0 };
+        let paint = |planes: &mut [Vec<u8>]| {
+            for (level, intensity) in planes[0].iter_mut().zip(&self.plane) {
+                *level = intensity ^ mask;
+            }
+        };
+        CANVAS.with_borrow_mut(|canvas| canvas.picture(picture, shape.0, PixelFormat::Gray8, paint))
     }
 
     /// Grey and coloured pictures have nothing to say about one another. One odd picture forgets the scene, several the evidence too.
@@ -329,16 +344,17 @@ impl ThermalNormaliser {
         self.coloured_looks += 1;
         let inside = border.inside(self.planes.width, self.planes.height);
         if self.colours.is_none() || self.coloured_looks.is_multiple_of(PALETTE_EVERY) {
-            let mut now = Cloud::default();
+            let now = &mut self.cloud_now;
+            now.clear();
             now.add(&self.planes, inside);
-            if !self.colours.as_ref().is_some_and(|map| map.fits(&now)) {
+            if !self.colours.as_ref().is_some_and(|map| map.fits(now)) {
                 let estimate = self.colours.as_ref().filter(|map| !map.known);
-                if let Some(found) = ColourMap::find(&now, self.config.palette, estimate) {
+                if let Some(found) = ColourMap::find(now, self.config.palette, estimate) {
                     if self.colours.as_ref().is_some_and(|map| map.palette != found.palette) {
                         tracing::debug!(palette = found.palette, "another palette");
                         self.polarity.restart();
                     }
-                    self.cloud = now;
+                    std::mem::swap(&mut self.cloud, now);
                     self.colours = Some(found);
                 }
             }
@@ -369,12 +385,10 @@ impl ThermalNormaliser {
         if self.planes.chroma.is_empty() {
             return;
         }
-        let warm: Vec<u8> = self
-            .planes
-            .chroma
-            .iter()
-            .map(|[u, v]| u8::from(planes::colourfulness(*u, *v) > ISOTHERM_COLOUR && overlay::is_warm(*u, *v)))
-            .collect();
+        let mut warm = std::mem::take(&mut self.isotherm.now);
+        warm.clear();
+        let is_warm = |[u, v]: &[u8; 2]| u8::from(planes::colourfulness(*u, *v) > ISOTHERM_COLOUR && overlay::is_warm(*u, *v));
+        warm.extend(self.planes.chroma.iter().map(is_warm));
         let seen = warm.iter().filter(|mark| **mark != 0).count();
         if seen >= ISOTHERM_MIN && self.isotherm.before.len() == warm.len() {
             let both = warm.iter().zip(&self.isotherm.before).filter(|(now, before)| **now != 0 && **before != 0).count();
@@ -396,7 +410,7 @@ impl ThermalNormaliser {
             }
             self.reading.palette = "grey-isotherm";
         }
-        self.isotherm.before = warm;
+        self.isotherm.now = std::mem::replace(&mut self.isotherm.before, warm);
     }
 
     fn watch_for_flip(&mut self, picture: &Picture, palette_on: bool) {

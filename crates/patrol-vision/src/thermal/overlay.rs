@@ -8,6 +8,7 @@
 
 use super::planes::{Planes, colourfulness};
 use super::strokes::{self, Area};
+use std::cell::RefCell;
 
 /// A check that sees a stroke at a pixel counts two, one that does not takes one back: before a bright ground white strokes do not show.
 /// What is learnt was seen at six checks, and the most that is remembered.
@@ -58,10 +59,41 @@ pub(super) struct Overlays {
     seen_bars: Vec<(Area, u8)>,
     learnt: Vec<(Area, Kind)>,
     marks: Vec<u8>,
-    near: Vec<u8>,
-    waiting: Vec<usize>,
     mask: Vec<u8>,
     masked: usize,
+}
+
+/// Buffers of one thread; nothing is carried from picture to picture.
+#[derive(Debug, Default)]
+struct Scratch {
+    is_seen: Vec<u8>,
+    rest: Vec<u8>,
+    areas: Vec<Area>,
+    grouping: Grouping,
+    /// Strokes in each row of a group.
+    strokes: Vec<usize>,
+    bars: Bars,
+}
+
+/// Buffers of [`Grouping::find`].
+#[derive(Debug, Default)]
+struct Grouping {
+    near: Vec<u8>,
+    marked: Vec<usize>,
+    waiting: Vec<usize>,
+}
+
+/// Buffers of [`Bars::find`].
+#[derive(Debug, Default)]
+struct Bars {
+    /// For each column: the longest slope so far, and where the present one began.
+    best: Vec<(usize, usize)>,
+    start: Vec<usize>,
+    found: Vec<Area>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
 }
 
 impl Overlays {
@@ -78,6 +110,10 @@ impl Overlays {
 
     /// Looks for overlays. `intensity`: what is read from the picture; `grey`: its colours are no palette.
     pub(super) fn check(&mut self, planes: &Planes, intensity: &[u8], grey: bool) {
+        SCRATCH.with_borrow_mut(|scratch| self.check_in(scratch, planes, intensity, grey));
+    }
+
+    fn check_in(&mut self, scratch: &mut Scratch, planes: &Planes, intensity: &[u8], grey: bool) {
         let (w, h) = (planes.width, planes.height);
         self.marks.clear();
         self.marks.resize(w * h, 0);
@@ -85,10 +121,10 @@ impl Overlays {
         remember(&mut self.seen, &self.marks);
         self.marks.fill(0);
         self.learnt.clear();
-        self.learn_strokes(w, h);
-        self.learn_bars(intensity, w, h);
+        self.learn_strokes(scratch, w, h);
+        self.learn_bars(&mut scratch.bars, intensity, w, h);
         if grey && !planes.chroma.is_empty() {
-            self.learn_logos(planes);
+            self.learn_logos(scratch, planes);
         }
         let masked: usize =
             self.learnt.iter().filter(|(_, kind)| *kind != Kind::Strokes).map(|(area, _)| area.width() * area.height()).sum();
@@ -98,72 +134,37 @@ impl Overlays {
         }
     }
 
-    fn learn_strokes(&mut self, w: usize, h: usize) {
+    fn learn_strokes(&mut self, scratch: &mut Scratch, w: usize, h: usize) {
+        let Scratch { is_seen, rest, areas, grouping, strokes, .. } = scratch;
         let at_640 = |pixels: usize| (pixels * w).div_ceil(640).max(2);
         let gap = at_640(GAP_AT_640);
-        let is_seen: Vec<u8> = self.seen.iter().map(|seen| u8::from(*seen >= LEARNT)).collect();
-        let mut rest = is_seen.clone();
-        for area in self.groups(&is_seen, w, h, gap, 2) {
-            if is_text(&is_seen, w, area, at_640(TEXT_HEIGHT_AT_640), h / TEXT_HEIGHT_PART) {
+        is_seen.clear();
+        is_seen.extend(self.seen.iter().map(|seen| u8::from(*seen >= LEARNT)));
+        rest.clone_from(is_seen);
+        grouping.find(is_seen, w, h, (gap, 2), areas);
+        for area in &*areas {
+            if is_text(is_seen, w, *area, at_640(TEXT_HEIGHT_AT_640), h / TEXT_HEIGHT_PART, strokes) {
                 // Digits that change are no strokes for long; they stand in line with those that do not.
                 let (aside, around) = (area.height() * 3, 2);
                 let area = area.grown(around, w, h);
                 self.learnt
                     .push((Area { left: area.left.saturating_sub(aside), right: (area.right + aside).min(w), ..area }, Kind::Strokes));
-                clear(&mut rest, w, area);
+                clear(rest, w, area);
             }
         }
         // The arms of a crosshair leave its centre open.
         let (extent, line) = (at_640(FIGURE_EXTENT_AT_640), at_640(LINE_AT_640));
-        for area in self.groups(&rest, w, h, extent, extent) {
-            if is_figure(&rest, w, area, extent, line) {
+        grouping.find(rest, w, h, (extent, extent), areas);
+        for area in &*areas {
+            if is_figure(rest, w, *area, extent, line) {
                 self.learnt.push((area.grown(2, w, h), Kind::Strokes));
             }
         }
     }
 
-    /// Boxes around marked pixels no farther apart than the gaps.
-    fn groups(&mut self, marks: &[u8], w: usize, h: usize, gap_x: usize, gap_y: usize) -> Vec<Area> {
-        self.near.clear();
-        self.near.resize(w * h, 0);
-        let marked: Vec<usize> = (0..w * h).filter(|index| marks[*index] != 0).collect();
-        let (half_x, half_y) = (gap_x.div_ceil(2), gap_y.div_ceil(2));
-        for &index in &marked {
-            let (x, y) = (index % w, index / w);
-            for row in y.saturating_sub(half_y)..(y + half_y + 1).min(h) {
-                self.near[row * w + x.saturating_sub(half_x)..row * w + (x + half_x + 1).min(w)].fill(1);
-            }
-        }
-        let mut areas = Vec::new();
-        for &first in &marked {
-            if self.near[first] != 1 {
-                continue;
-            }
-            self.near[first] = 2;
-            self.waiting.push(first);
-            let mut area: Option<Area> = None;
-            while let Some(at) = self.waiting.pop() {
-                let (x, y) = (at % w, at / w);
-                if marks[at] != 0 {
-                    let pixel = Area { left: x, top: y, right: x + 1, bottom: y + 1 };
-                    area = Some(area.map_or(pixel, |area| area.union(&pixel)));
-                }
-                let beside = [(x > 0, at.wrapping_sub(1)), (x + 1 < w, at + 1), (y > 0, at.wrapping_sub(w)), (y + 1 < h, at + w)];
-                for (_, next) in beside.into_iter().filter(|(inside, _)| *inside) {
-                    if self.near[next] == 1 {
-                        self.near[next] = 2;
-                        self.waiting.push(next);
-                    }
-                }
-            }
-            areas.extend(area);
-        }
-        areas
-    }
-
     /// Upright bars only: makers put them beside the picture.
-    fn learn_bars(&mut self, intensity: &[u8], w: usize, h: usize) {
-        let found = bars(intensity, w, h);
+    fn learn_bars(&mut self, bars: &mut Bars, intensity: &[u8], w: usize, h: usize) {
+        let found = bars.find(intensity, w, h);
         for (area, seen) in &mut self.seen_bars {
             // Where the ground is as bright as an end of the bar, that end seems to lie elsewhere.
             let same = |bar: &&Area| {
@@ -180,24 +181,28 @@ impl Overlays {
         }
         self.seen_bars.retain(|(_, seen)| *seen > 0);
         for bar in found {
-            if !self.seen_bars.iter().any(|(area, _)| area.touches(&bar)) {
-                self.seen_bars.push((bar, 2));
+            if !self.seen_bars.iter().any(|(area, _)| area.touches(bar)) {
+                self.seen_bars.push((*bar, 2));
             }
         }
         self.learnt.extend(self.seen_bars.iter().filter(|(_, seen)| *seen >= LEARNT).map(|(area, _)| (area.grown(4, w, h), Kind::Solid)));
     }
 
     /// Colours in a grey picture. Isotherms are red, orange or yellow: those are left alone.
-    fn learn_logos(&mut self, planes: &Planes) {
+    fn learn_logos(&mut self, scratch: &mut Scratch, planes: &Planes) {
+        let Scratch { is_seen, rest: marks, areas, grouping, .. } = scratch;
         let (w, h) = (planes.chroma_width, planes.height.div_ceil(2));
-        let marks: Vec<u8> = planes.chroma.iter().map(|[u, v]| u8::from(is_logo_colour(*u, *v))).collect();
-        remember(&mut self.seen_colour, &marks);
-        let is_seen: Vec<u8> = self.seen_colour.iter().map(|seen| u8::from(*seen >= LEARNT)).collect();
+        marks.clear();
+        marks.extend(planes.chroma.iter().map(|[u, v]| u8::from(is_logo_colour(*u, *v))));
+        remember(&mut self.seen_colour, marks);
+        is_seen.clear();
+        is_seen.extend(self.seen_colour.iter().map(|seen| u8::from(*seen >= LEARNT)));
         if !is_seen.contains(&1) {
             return;
         }
         let (width, height) = (planes.width, planes.height);
-        for area in self.groups_of_chroma(&is_seen, w, h) {
+        grouping.find(is_seen, w, h, (4, 4), areas);
+        for area in &*areas {
             let doubled =
                 Area { left: area.left * 2, top: area.top * 2, right: (area.right * 2).min(width), bottom: (area.bottom * 2).min(height) };
             let (edge_x, edge_y) = (width as f32 * LOGO_MARGIN, height as f32 * LOGO_MARGIN);
@@ -210,10 +215,6 @@ impl Overlays {
                 self.learnt.push((doubled.grown(2, width, height), Kind::Coloured));
             }
         }
-    }
-
-    fn groups_of_chroma(&mut self, marks: &[u8], w: usize, h: usize) -> Vec<Area> {
-        self.groups(marks, w, h, 4, 4)
     }
 
     /// Replaces overlays in `plane` by their surroundings.
@@ -293,6 +294,47 @@ impl Overlays {
     }
 }
 
+impl Grouping {
+    /// Boxes around marked pixels no farther apart than the gaps.
+    fn find(&mut self, marks: &[u8], w: usize, h: usize, (gap_x, gap_y): (usize, usize), areas: &mut Vec<Area>) {
+        self.near.clear();
+        self.near.resize(w * h, 0);
+        self.marked.clear();
+        self.marked.extend((0..w * h).filter(|index| marks[*index] != 0));
+        let (half_x, half_y) = (gap_x.div_ceil(2), gap_y.div_ceil(2));
+        for &index in &self.marked {
+            let (x, y) = (index % w, index / w);
+            for row in y.saturating_sub(half_y)..(y + half_y + 1).min(h) {
+                self.near[row * w + x.saturating_sub(half_x)..row * w + (x + half_x + 1).min(w)].fill(1);
+            }
+        }
+        areas.clear();
+        for &first in &self.marked {
+            if self.near[first] != 1 {
+                continue;
+            }
+            self.near[first] = 2;
+            self.waiting.push(first);
+            let mut area: Option<Area> = None;
+            while let Some(at) = self.waiting.pop() {
+                let (x, y) = (at % w, at / w);
+                if marks[at] != 0 {
+                    let pixel = Area { left: x, top: y, right: x + 1, bottom: y + 1 };
+                    area = Some(area.map_or(pixel, |area| area.union(&pixel)));
+                }
+                let beside = [(x > 0, at.wrapping_sub(1)), (x + 1 < w, at + 1), (y > 0, at.wrapping_sub(w)), (y + 1 < h, at + w)];
+                for (_, next) in beside.into_iter().filter(|(inside, _)| *inside) {
+                    if self.near[next] == 1 {
+                        self.near[next] = 2;
+                        self.waiting.push(next);
+                    }
+                }
+            }
+            areas.extend(area);
+        }
+    }
+}
+
 fn clear(marks: &mut [u8], w: usize, area: Area) {
     for y in area.top..area.bottom {
         marks[y * w + area.left..y * w + area.right].fill(0);
@@ -353,16 +395,15 @@ fn widen_joints(marks: &[u8], luma: &[u8], w: usize, h: usize, area: Area, mask:
     }
 }
 
-fn is_text(marks: &[u8], w: usize, area: Area, least: usize, most: usize) -> bool {
+fn is_text(marks: &[u8], w: usize, area: Area, least: usize, most: usize, strokes: &mut Vec<usize>) -> bool {
     if area.height() < least || area.height() > most || area.width() < area.height() {
         return false;
     }
-    let mut strokes: Vec<usize> = (area.top..area.bottom)
-        .map(|y| {
-            let row = &marks[y * w + area.left..y * w + area.right];
-            usize::from(row[0] != 0) + row.windows(2).filter(|pair| pair[0] == 0 && pair[1] != 0).count()
-        })
-        .collect();
+    strokes.clear();
+    strokes.extend((area.top..area.bottom).map(|y| {
+        let row = &marks[y * w + area.left..y * w + area.right];
+        usize::from(row[0] != 0) + row.windows(2).filter(|pair| pair[0] == 0 && pair[1] != 0).count()
+    }));
     strokes.sort_unstable();
     strokes[strokes.len() / 2] >= TEXT_STROKES
 }
@@ -396,51 +437,55 @@ fn is_figure(marks: &[u8], w: usize, area: Area, extent: usize, line: usize) -> 
     (alone || fill <= FIGURE_FILL) && straight as f32 >= FIGURE_STRAIGHT * count as f32
 }
 
-/// Upright slopes: columns side by side that rise or fall together over a good part of the picture.
-fn bars(plane: &[u8], w: usize, h: usize) -> Vec<Area> {
-    const STRIDE: usize = 4;
-    let least = h / BAR_HEIGHT_PART;
-    // For each column: where its slope began, and the longest one so far.
-    let mut best = vec![(0_usize, 0_usize); w];
-    for falling in [false, true] {
-        let mut start = vec![0_usize; w];
-        for y in (STRIDE..h).step_by(STRIDE) {
-            let (above, here) = (&plane[(y - STRIDE) * w..][..w], &plane[y * w..][..w]);
-            for x in 0..w {
-                let step = i32::from(here[x]) - i32::from(above[x]);
-                let step = if falling { -step } else { step };
-                if !(-2..=24).contains(&step) {
-                    start[x] = y;
-                } else if y - start[x] >= least && y - start[x] > best[x].1 - best[x].0 {
-                    let slope = (i32::from(here[x]) - i32::from(plane[start[x] * w + x])).abs();
-                    if slope >= BAR_SLOPE {
-                        best[x] = (start[x], y + 1);
+impl Bars {
+    /// Upright slopes: columns side by side that rise or fall together over a good part of the picture.
+    fn find(&mut self, plane: &[u8], w: usize, h: usize) -> &[Area] {
+        const STRIDE: usize = 4;
+        let least = h / BAR_HEIGHT_PART;
+        let Self { best, start, found } = self;
+        best.clear();
+        best.resize(w, (0, 0));
+        for falling in [false, true] {
+            start.clear();
+            start.resize(w, 0);
+            for y in (STRIDE..h).step_by(STRIDE) {
+                let (above, here) = (&plane[(y - STRIDE) * w..][..w], &plane[y * w..][..w]);
+                for x in 0..w {
+                    let step = i32::from(here[x]) - i32::from(above[x]);
+                    let step = if falling { -step } else { step };
+                    if !(-2..=24).contains(&step) {
+                        start[x] = y;
+                    } else if y - start[x] >= least && y - start[x] > best[x].1 - best[x].0 {
+                        let slope = (i32::from(here[x]) - i32::from(plane[start[x] * w + x])).abs();
+                        if slope >= BAR_SLOPE {
+                            best[x] = (start[x], y + 1);
+                        }
                     }
                 }
             }
         }
-    }
-    let at_640 = |pixels: usize| pixels * w / 640;
-    let mut found = Vec::new();
-    let mut x = 0;
-    while x < w {
-        let (top, bottom) = best[x];
-        let mut end = x + 1;
-        while end < w && bottom > 0 && best[end].0.abs_diff(top) <= 2 * STRIDE && best[end].1.abs_diff(bottom) <= 2 * STRIDE {
-            end += 1;
-        }
-        let width = end - x;
-        if bottom > 0 && (at_640(BAR_WIDTH_AT_640[0]).max(3)..=at_640(BAR_WIDTH_AT_640[1]).max(12)).contains(&width) {
-            let even = (top..bottom).filter(|y| {
-                let row = &plane[y * w + x + 1..y * w + end - 1];
-                let (low, high) = row.iter().fold((255, 0), |(low, high), value| (low.min(*value), high.max(*value)));
-                low <= high && high - low <= BAR_ROW_SPREAD
-            });
-            if even.count() * 10 >= (bottom - top) * 9 {
-                found.push(Area { left: x, top, right: end, bottom });
+        let at_640 = |pixels: usize| pixels * w / 640;
+        found.clear();
+        let mut x = 0;
+        while x < w {
+            let (top, bottom) = best[x];
+            let mut end = x + 1;
+            while end < w && bottom > 0 && best[end].0.abs_diff(top) <= 2 * STRIDE && best[end].1.abs_diff(bottom) <= 2 * STRIDE {
+                end += 1;
             }
+            let width = end - x;
+            if bottom > 0 && (at_640(BAR_WIDTH_AT_640[0]).max(3)..=at_640(BAR_WIDTH_AT_640[1]).max(12)).contains(&width) {
+                let even = (top..bottom).filter(|y| {
+                    let row = &plane[y * w + x + 1..y * w + end - 1];
+                    let (low, high) = row.iter().fold((255, 0), |(low, high), value| (low.min(*value), high.max(*value)));
+                    low <= high && high - low <= BAR_ROW_SPREAD
+                });
+                if even.count() * 10 >= (bottom - top) * 9 {
+                    found.push(Area { left: x, top, right: end, bottom });
+                }
+            }
+            x = end;
         }
-        x = end;
+        found
     }
-    found
 }

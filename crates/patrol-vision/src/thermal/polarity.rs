@@ -8,12 +8,13 @@
 //!   engines.
 //! - *A flip*: the same scene turned into its own negative. Certain, whichever of the two it was before.
 
+use crate::canvas::Canvas;
 use crate::detector::{DetectContext, Detector};
 use crate::error::VisionError;
 use crate::hot_spot::{HotSpot, HotSpotConfig};
-use patrol_core::picture::PictureError;
-use patrol_core::{Detection, MediaTime, Modality, Picture, PictureSize, PixelFormat, WallEstimate, WallTime};
+use patrol_core::{Detection, Modality, Picture, PixelFormat};
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 
 /// Log-odds per logarithm of the ratio of squared scores, and of people found; fitted over flights of HIT-UAV `train`.
 const WEIGHT_SCORES: f32 = 0.44;
@@ -81,9 +82,21 @@ impl Evidence {
     }
 }
 
+/// Spots are sought by one for each thread: it keeps nothing of a picture but its buffers.
+#[derive(Debug)]
+struct Spots {
+    hot_spot: HotSpot,
+    canvas: Canvas,
+    found: Vec<Detection>,
+}
+
+thread_local! {
+    static SPOTS: RefCell<Spots> =
+        RefCell::new(Spots { hot_spot: HotSpot::new(HotSpotConfig::default()), canvas: Canvas::default(), found: Vec::new() });
+}
+
 #[derive(Debug)]
 pub(super) struct PolarityJudge {
-    spots: HotSpot,
     from_spots: Evidence,
     from_motion: Evidence,
     judgements: u32,
@@ -93,7 +106,6 @@ pub(super) struct PolarityJudge {
     prior: f32,
     inverted: bool,
     flipped: bool,
-    found: Vec<Detection>,
     background: Vec<f32>,
     background_age: u32,
     blocks: Vec<f32>,
@@ -101,10 +113,25 @@ pub(super) struct PolarityJudge {
     thumbnail: Vec<f32>,
 }
 
+impl Spots {
+    /// Sum of squared scores and number of likely people in `plane`, whose levels are turned over by `mask`: 0 or all bits.
+    fn scores(&mut self, plane: &[u8], mask: u8, of: &Picture) -> Result<(f32, f32), VisionError> {
+        let picture = self.canvas.picture(of, of.size(), PixelFormat::Gray8, |planes| {
+            for (level, shown) in planes[0].iter_mut().zip(plane) {
+                *level = shown ^ mask;
+            }
+        })?;
+        self.found.clear();
+        let context = DetectContext { modality: Modality::Thermal, view: None, gsd_m: None };
+        self.hot_spot.detect(&picture, &context, &mut self.found)?;
+        let people = self.found.iter().filter(|found| found.score > PERSON_SCORE).count();
+        Ok((self.found.iter().map(|found| found.score * found.score).sum(), people as f32))
+    }
+}
+
 impl PolarityJudge {
     pub(super) fn new() -> Self {
         Self {
-            spots: HotSpot::new(HotSpotConfig::default()),
             from_spots: Evidence::default(),
             from_motion: Evidence::default(),
             judgements: 0,
@@ -112,7 +139,6 @@ impl PolarityJudge {
             prior: 1.0,
             inverted: false,
             flipped: false,
-            found: Vec::new(),
             background: Vec::new(),
             background_age: 0,
             blocks: Vec::new(),
@@ -123,8 +149,7 @@ impl PolarityJudge {
 
     /// Forgets the scene and all evidence: the palette has changed.
     pub(super) fn restart(&mut self) {
-        let spots = std::mem::replace(&mut self.spots, HotSpot::new(HotSpotConfig::default()));
-        *self = Self { spots, ..Self::new() };
+        *self = Self::new();
     }
 
     /// Whether it is known which end of the palette is hot in a white-hot camera.
@@ -195,9 +220,10 @@ impl PolarityJudge {
     }
 
     /// Weighs one picture of intensities, bright as the camera shows it. `inside`: left, top, right and bottom of what is no border.
-    pub(super) fn judge(&mut self, plane: &[u8], size: PictureSize, inside: [usize; 4]) -> Result<(), VisionError> {
-        let as_shown = self.scores(plane.to_vec(), size)?;
-        let negative = self.scores(plane.iter().map(|value| 255 - value).collect(), size)?;
+    pub(super) fn judge(&mut self, plane: &[u8], picture: &Picture, inside: [usize; 4]) -> Result<(), VisionError> {
+        let size = picture.size();
+        let (as_shown, negative) = SPOTS
+            .with_borrow_mut(|spots| Ok::<_, VisionError>((spots.scores(plane, 0, picture)?, spots.scores(plane, u8::MAX, picture)?)))?;
         let ratio = |shown: f32, negative: f32, base: f32| ((shown + base) / (negative + base)).ln();
         self.from_spots
             .add(WEIGHT_SCORES * ratio(as_shown.0, negative.0, SCORES_BASE) + WEIGHT_PEOPLE * ratio(as_shown.1, negative.1, PEOPLE_BASE));
@@ -221,18 +247,6 @@ impl PolarityJudge {
             self.inverted = mean <= invert_below && self.judgements >= JUDGEMENTS_MIN;
         }
         Ok(())
-    }
-
-    /// Sum of squared scores and number of likely people.
-    fn scores(&mut self, plane: Vec<u8>, size: PictureSize) -> Result<(f32, f32), VisionError> {
-        let captured = WallEstimate { at: WallTime(0), error_ms: 0 };
-        let picture = Picture::from_planes(size, PixelFormat::Gray8, vec![plane], 0, MediaTime::ZERO, captured)
-            .map_err(|problem: PictureError| VisionError::Picture { problem })?;
-        self.found.clear();
-        let context = DetectContext { modality: Modality::Thermal, view: None, gsd_m: None };
-        self.spots.detect(&picture, &context, &mut self.found)?;
-        let people = self.found.iter().filter(|found| found.score > PERSON_SCORE).count();
-        Ok((self.found.iter().map(|found| found.score * found.score).sum(), people as f32))
     }
 
     /// Log-odds from what differs from the background; `None` when nothing does, or all.
