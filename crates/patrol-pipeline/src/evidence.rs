@@ -4,7 +4,7 @@ use crate::eyes::Eyes;
 use crate::stage::TrackMemory;
 use crate::watch::CameraWatch;
 use patrol_core::sighting::{Clip, EvidenceRef, Jpeg};
-use patrol_core::{Evidence, Picture, PixelBox, Posture, Sighting, Tier, WallTime};
+use patrol_core::{Evidence, MediaTime, Picture, PixelBox, Posture, Sighting, Tier, WallTime};
 use patrol_vision::{VisionError, jpeg};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -100,11 +100,16 @@ impl CameraWatch {
         changed
     }
 
+    /// When a small picture was kept last.
+    pub fn last_preview(&self) -> Option<MediaTime> {
+        self.previews.back().map(|(at, _)| *at)
+    }
+
     /// Keeps a small picture while anyone rests here.
     pub(crate) fn keep_preview<'a>(&mut self, picture: &Picture, mut told: impl Iterator<Item = &'a Sighting>) {
         let someone =
             told.any(|sighting| sighting.posture != Posture::Walking && (sighting.still_since.is_some() || sighting.posture.is_down()));
-        let recent = self.previews.back().is_some_and(|(at, _)| picture.media_time.since(*at) < PREVIEW_EVERY);
+        let recent = self.last_preview().is_some_and(|at| picture.media_time.since(at) < PREVIEW_EVERY);
         if !someone || recent {
             return;
         }

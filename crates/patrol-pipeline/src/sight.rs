@@ -29,6 +29,8 @@ pub(crate) struct Sight {
     motion: CameraMotion,
     /// From the picture in which the present view began.
     now_from_begin: PictureTransform,
+    /// What motion is not looked for in; a buffer.
+    left_out: Vec<PixelBox>,
 }
 
 impl Sight {
@@ -38,6 +40,7 @@ impl Sight {
             thermal: (modality == Modality::Thermal).then(|| ThermalNormaliser::new(thermal)),
             motion: CameraMotion::new(),
             now_from_begin: PictureTransform::IDENTITY,
+            left_out: Vec::new(),
         }
     }
 
@@ -53,9 +56,12 @@ impl Sight {
 
     /// Where the camera looks now. `people`: where people stood in the picture before; they may move by themselves.
     pub(crate) fn view(&mut self, picture: &Picture, people: impl Iterator<Item = PixelBox>) -> View {
-        let burnt_in = self.reading().map_or(&[][..], |reading| &reading.overlays);
-        let left_out: Vec<PixelBox> = people.chain(burnt_in.iter().copied()).collect();
-        let motion = self.motion.estimate(picture, &left_out);
+        self.left_out.clear();
+        self.left_out.extend(people);
+        if let Some(thermal) = &self.thermal {
+            self.left_out.extend_from_slice(&thermal.reading().overlays);
+        }
+        let motion = self.motion.estimate(picture, &self.left_out);
         match motion.kind {
             MotionKind::Still => View::Same,
             // A street camera's view is lost in a snow squall or behind a bus: it looks where it looked.

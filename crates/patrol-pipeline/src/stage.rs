@@ -62,6 +62,8 @@ pub(crate) struct Stage {
     ended: Vec<EndedTrack>,
     /// What cells said in this look, to be told.
     partings: Vec<(TrackId, AbsenceKind)>,
+    /// Where the scenery does not show; a buffer.
+    occupied: Vec<PixelBox>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -129,6 +131,7 @@ impl Stage {
             fixture_places: Vec::new(),
             ended: Vec::new(),
             partings: Vec::new(),
+            occupied: Vec::new(),
         }
     }
 
@@ -150,6 +153,7 @@ impl Stage {
             fixture_places: self.fixture_places.clone(),
             ended: Vec::new(),
             partings: Vec::new(),
+            occupied: Vec::new(),
         }
     }
 
@@ -354,9 +358,10 @@ impl Stage {
 
     fn learn_scenery(&mut self, picture: &Picture, detections: &[Detection]) {
         let people = self.tracks.iter().map(|track| track.bbox).chain(self.cells.cells.iter().map(|cell| cell.place));
-        let occupied: Vec<PixelBox> = people.chain(detections.iter().map(|detection| detection.bbox)).collect();
+        self.occupied.clear();
+        self.occupied.extend(people.chain(detections.iter().map(|detection| detection.bbox)));
         self.scenery_since.get_or_insert(picture.media_time);
-        self.scenery.learn(picture, &occupied);
+        self.scenery.learn(picture, &self.occupied);
     }
 
     /// How a place looked before people came to it, if that is known.
