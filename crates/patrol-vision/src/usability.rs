@@ -36,6 +36,8 @@ const BLURRED_EDGE: f32 = 16.0;
 const FROZEN_RUN: u32 = 3;
 /// Every so many rows go into the hash; sensor noise changes any of them.
 const HASH_ROWS: usize = 8;
+/// Words of a row are hashed in so many chains, so that no multiplication waits for the one before.
+const HASH_CHAINS: usize = 4;
 /// Part of the blocks that changed, and by how much of the range between the 2nd and 98th percentile, to be another scene.
 const CHANGE_PART: f32 = 0.8;
 const CHANGE_OF_RANGE: f32 = 0.15;
@@ -46,8 +48,12 @@ const CHANGE_MIN: f32 = 8.0;
 #[derive(Debug, Default)]
 pub struct UsabilityGuard {
     row: Vec<f32>,
+    /// Sums of the worked pixels of a row of blocks.
+    sums: Vec<u16>,
     blocks: Vec<f32>,
     previous: Vec<f32>,
+    /// Between the 2nd and 98th percentile of it.
+    previous_range: f32,
     previous_size: Option<PictureSize>,
     steps: Vec<f32>,
     fine: Vec<f32>,
@@ -66,11 +72,14 @@ impl UsabilityGuard {
     pub fn judge(&mut self, picture: &Picture) -> Option<UnusableKind> {
         let frozen = self.is_frozen(picture);
         let columns = self.measure(picture);
+        self.steps.clone_from(&self.blocks);
+        let (low, high, highest) = percentiles(&mut self.steps, [0.02, 0.98 - OVERLAY_PART, 0.98]);
+        let range = highest - low;
         let sixteen = picture.format() == PixelFormat::Gray16Le;
         // Raw counts have no fixed black and no fixed grey level: they are never dark, and a cover is an even temperature.
         let kind = if !sixteen && self.is_dark() {
             Some(UnusableKind::Dark)
-        } else if self.is_covered(columns) {
+        } else if high - low <= COVERED_RANGE && self.is_even(columns) {
             Some(UnusableKind::Covered)
         } else if !sixteen && self.is_blurred(columns) {
             Some(UnusableKind::Blurred)
@@ -84,18 +93,23 @@ impl UsabilityGuard {
         let guarded = changed && !self.scene_guarded && kind.is_none();
         self.scene_guarded = changed;
         std::mem::swap(&mut self.blocks, &mut self.previous);
+        self.previous_range = range;
         self.previous_size = Some(picture.size());
         kind.or(guarded.then_some(UnusableKind::SceneChange))
     }
 
     fn is_frozen(&mut self, picture: &Picture) -> bool {
         // FNV-1a over words: equality is all that is asked of it.
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ u64::from(picture.size().width);
+        let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x0100_0000_01b3);
+        let mut hashes = [0xcbf2_9ce4_8422_2325_u64 ^ u64::from(picture.size().width); HASH_CHAINS];
         for y in (0..picture.size().height as usize).step_by(HASH_ROWS) {
-            for word in picture.row(0, y).as_chunks::<8>().0 {
-                hash = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(0x0100_0000_01b3);
+            for words in picture.row(0, y).as_chunks::<8>().0.chunks(HASH_CHAINS) {
+                for (hash, word) in hashes.iter_mut().zip(words) {
+                    *hash = mix(*hash, u64::from_le_bytes(*word));
+                }
             }
         }
+        let hash = hashes.into_iter().fold(0, mix);
         self.equal_run = if hash == self.hash && self.equal_run > 0 { self.equal_run + 1 } else { 1 };
         self.hash = hash;
         self.equal_run >= FROZEN_RUN
@@ -112,14 +126,30 @@ impl UsabilityGuard {
         self.blocks.resize(columns * rows, 0.0);
         self.fine.clear();
         self.pixels.clear();
+        let is_8_bit = matches!(picture.format(), PixelFormat::I420 | PixelFormat::Nv12 | PixelFormat::Gray8);
+        // A block is whole, and its pixels lie so far apart.
+        let add = Some(stride).filter(|_| is_8_bit && w >= BLOCK * stride).and_then(adder);
         for y in 0..(rows * BLOCK).min(h / stride) {
-            luma::row_into(picture, y * stride, &mut self.row);
             let line = &mut self.blocks[y / BLOCK * columns..(y / BLOCK + 1) * columns];
-            for (block, mean) in line.iter_mut().enumerate() {
-                let from = block * BLOCK * stride;
-                *mean += self.row[from..(from + BLOCK * stride).min(w)].iter().step_by(stride).sum::<f32>() / (BLOCK * BLOCK) as f32;
+            let is_sampled = y % BLOCK == BLOCK / 2;
+            if is_sampled || add.is_none() {
+                luma::row_into(picture, y * stride, &mut self.row);
             }
-            if y % BLOCK == BLOCK / 2 {
+            if let Some(add) = add {
+                self.sums.resize(columns, 0);
+                add(picture.row(0, y * stride), &mut self.sums);
+                if y % BLOCK == BLOCK - 1 || y + 1 == h / stride {
+                    for (mean, sum) in line.iter_mut().zip(self.sums.drain(..)) {
+                        *mean = f32::from(sum) / (BLOCK * BLOCK) as f32;
+                    }
+                }
+            } else {
+                for (block, mean) in line.iter_mut().enumerate() {
+                    let from = block * BLOCK * stride;
+                    *mean += self.row[from..(from + BLOCK * stride).min(w)].iter().step_by(stride).sum::<f32>() / (BLOCK * BLOCK) as f32;
+                }
+            }
+            if is_sampled {
                 let lag = FINE_LAG * stride;
                 self.fine.extend(self.row.chunks_exact(BLOCK * stride).take(columns).map(|block| {
                     let near = block.iter().zip(&block[lag..]).step_by(stride);
@@ -137,12 +167,7 @@ impl UsabilityGuard {
         !lit && !self.pixels.is_empty() && percentile(&mut self.pixels, 0.99) < DARK_LUMA
     }
 
-    fn is_covered(&mut self, columns: usize) -> bool {
-        self.steps.clear();
-        self.steps.extend_from_slice(&self.blocks);
-        if percentile(&mut self.steps, 0.98 - OVERLAY_PART) - percentile(&mut self.steps, 0.02) > COVERED_RANGE {
-            return false;
-        }
+    fn is_even(&mut self, columns: usize) -> bool {
         self.collect_steps(columns);
         if self.steps.len() <= COVERED_BLOCKS {
             return false;
@@ -185,13 +210,44 @@ impl UsabilityGuard {
         if self.previous_size != Some(size) || self.previous.len() != self.blocks.len() {
             return false;
         }
-        self.steps.clear();
-        self.steps.extend_from_slice(&self.previous);
-        let range = percentile(&mut self.steps, 0.98) - percentile(&mut self.steps, 0.02);
-        let limit = (range * CHANGE_OF_RANGE).max(CHANGE_MIN);
-        let changed = self.blocks.iter().zip(&self.previous).filter(|(now, before)| (*now - *before).abs() > limit).count();
+        let limit = (self.previous_range * CHANGE_OF_RANGE).max(CHANGE_MIN);
+        let changed: u32 = self.blocks.iter().zip(&self.previous).map(|(now, before)| u32::from((now - before).abs() > limit)).sum();
         changed as f32 >= CHANGE_PART * self.blocks.len() as f32
     }
+}
+
+/// Adds the worked pixels of each whole block of a row of bytes to its sum.
+type Adder = fn(&[u8], &mut [u16]);
+
+/// For pixels so far apart; `None`: no camera's pictures are so wide.
+fn adder(stride: usize) -> Option<Adder> {
+    match stride {
+        1 => Some(add_blocks::<{ BLOCK }>),
+        2 => Some(add_blocks::<{ 2 * BLOCK }>),
+        3 => Some(add_blocks::<{ 3 * BLOCK }>),
+        4 => Some(add_blocks::<{ 4 * BLOCK }>),
+        6 => Some(add_blocks::<{ 6 * BLOCK }>),
+        _ => None,
+    }
+}
+
+/// `PIXELS`: of the picture along a block; the compiler knows where the worked ones stand.
+fn add_blocks<const PIXELS: usize>(row: &[u8], sums: &mut [u16]) {
+    for (sum, block) in sums.iter_mut().zip(row.as_chunks::<PIXELS>().0) {
+        for worked in 0..BLOCK {
+            *sum += u16::from(block[worked * (PIXELS / BLOCK)]);
+        }
+    }
+}
+
+/// Of three parts in rising order.
+fn percentiles(values: &mut [f32], [low, high, highest]: [f32; 3]) -> (f32, f32, f32) {
+    let rank = |part: f32| ((values.len() - 1) as f32 * part) as usize;
+    let (low, high, highest) = (rank(low), rank(high), rank(highest));
+    // What is below the highest is sought below it.
+    let highest_level = *values.select_nth_unstable_by(highest, f32::total_cmp).1;
+    let high_level = *values[..=highest].select_nth_unstable_by(high, f32::total_cmp).1;
+    (*values[..=high].select_nth_unstable_by(low, f32::total_cmp).1, high_level, highest_level)
 }
 
 fn percentile(values: &mut [f32], part: f32) -> f32 {

@@ -5,13 +5,17 @@
 //! (0.49 for a moment, while a car fills the picture or the filter swings); the presets of a tour have at most 0.54 with one another.
 
 use crate::luma;
-use patrol_core::Picture;
+use patrol_core::{Picture, PixelFormat};
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::ops::Range;
 
 const COLUMNS: usize = 32;
 const ROWS: usize = 24;
 /// Pixels looked at per row: edges of a body's size, and the same cost for every resolution.
 const WORK_WIDTH: usize = 320;
+/// The sum of a square of so many rows fits 16 bits.
+const SUMMED_ROWS_MAX: usize = 16;
 /// Steps below half a grey level are noise: they all count alike.
 const STEP_FLOOR: f32 = 0.5;
 
@@ -27,6 +31,55 @@ pub struct ViewSign {
     spread: f32,
 }
 
+/// Buffers of one thread; nothing is carried from picture to picture.
+#[derive(Debug, Default)]
+struct Scratch {
+    full: Vec<f32>,
+    /// Of whole columns, in the rows of a line.
+    sums: Vec<u16>,
+    line: Vec<f32>,
+    above: Vec<f32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
+}
+
+impl Scratch {
+    /// Fills `line` with the means of squares of the picture.
+    fn fill_line(&mut self, picture: &Picture, rows: Range<usize>, columns: usize) {
+        let side = rows.len();
+        let part = 1.0 / (side * side) as f32;
+        self.line.clear();
+        if side <= SUMMED_ROWS_MAX && matches!(picture.format(), PixelFormat::I420 | PixelFormat::Nv12 | PixelFormat::Gray8) {
+            self.sums.clear();
+            self.sums.resize(columns * side, 0);
+            for y in rows {
+                for (sum, &level) in self.sums.iter_mut().zip(picture.row(0, y)) {
+                    *sum += u16::from(level);
+                }
+            }
+            let mean = |cell: &[u16]| f32::from(cell.iter().sum::<u16>()) * part;
+            match side {
+                // The widths of most cameras, with a length that the compiler knows.
+                2 => self.line.extend(self.sums.as_chunks::<2>().0.iter().map(|cell| mean(cell))),
+                4 => self.line.extend(self.sums.as_chunks::<4>().0.iter().map(|cell| mean(cell))),
+                6 => self.line.extend(self.sums.as_chunks::<6>().0.iter().map(|cell| mean(cell))),
+                _ => self.line.extend(self.sums.chunks_exact(side).map(mean)),
+            }
+            return;
+        }
+        self.full.resize(picture.size().width as usize, 0.0);
+        self.line.resize(columns, 0.0);
+        for y in rows {
+            luma::row_into(picture, y, &mut self.full);
+            for (mean, pixels) in self.line.iter_mut().zip(self.full.chunks_exact(side)) {
+                *mean += pixels.iter().sum::<f32>() * part;
+            }
+        }
+    }
+}
+
 impl ViewSign {
     /// `None`: the picture is smaller than the grid.
     pub fn take(picture: &Picture) -> Option<Self> {
@@ -36,34 +89,34 @@ impl ViewSign {
         if columns < COLUMNS * 2 || rows < ROWS * 2 {
             return None;
         }
+        SCRATCH.with_borrow_mut(|scratch| Some(Self::take_in(scratch, picture, stride, (columns, rows))))
+    }
+
+    fn take_in(scratch: &mut Scratch, picture: &Picture, stride: usize, (columns, rows): (usize, usize)) -> Self {
         let mut sums = [0.0_f32; COLUMNS * ROWS];
         let mut counts = [0.0_f32; COLUMNS * ROWS];
-        let mut full = vec![0.0; w];
-        let (mut line, mut above) = (vec![0.0_f32; columns], vec![0.0_f32; columns]);
         for y in 0..rows {
-            line.fill(0.0);
-            for part in 0..stride {
-                luma::row_into(picture, y * stride + part, &mut full);
-                for (mean, pixels) in line.iter_mut().zip(full.chunks_exact(stride)) {
-                    *mean += pixels.iter().sum::<f32>() / (stride * stride) as f32;
+            scratch.fill_line(picture, y * stride..(y + 1) * stride, columns);
+            let Scratch { line, above, .. } = scratch;
+            let row = y * ROWS / rows * COLUMNS;
+            for column in 0..COLUMNS {
+                let cell = row + column;
+                let across_cell = (column * columns).div_ceil(COLUMNS)..((column + 1) * columns).div_ceil(COLUMNS);
+                counts[cell] += across_cell.len() as f32;
+                for x in across_cell {
+                    let across = if x + 1 < columns { (line[x + 1] - line[x]).abs() } else { 0.0 };
+                    let down = if y > 0 { (line[x] - above[x]).abs() } else { 0.0 };
+                    sums[cell] += across + down;
                 }
             }
-            let row = y * ROWS / rows * COLUMNS;
-            for x in 0..columns {
-                let across = if x + 1 < columns { (line[x + 1] - line[x]).abs() } else { 0.0 };
-                let down = if y > 0 { (line[x] - above[x]).abs() } else { 0.0 };
-                let cell = row + x * COLUMNS / columns;
-                sums[cell] += across + down;
-                counts[cell] += 1.0;
-            }
-            std::mem::swap(&mut line, &mut above);
+            std::mem::swap(line, above);
         }
-        let steps: Vec<f32> = sums.iter().zip(&counts).map(|(sum, count)| sum / count.max(1.0)).collect();
-        let smooth: Vec<f32> = (0..COLUMNS * ROWS).map(|cell| (around(&steps, cell) + STEP_FLOOR).ln()).collect();
+        let steps: [f32; COLUMNS * ROWS] = std::array::from_fn(|cell| sums[cell] / counts[cell].max(1.0));
+        let smooth: [f32; COLUMNS * ROWS] = std::array::from_fn(|cell| (around(&steps, cell) + STEP_FLOOR).ln());
         let mean = smooth.iter().sum::<f32>() / smooth.len() as f32;
         let largest = smooth.iter().map(|value| (value - mean).abs()).fold(f32::MIN_POSITIVE, f32::max);
         let spread = (smooth.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / smooth.len() as f32).sqrt();
-        Some(Self { spread, grid: smooth.iter().map(|value| ((value - mean) / largest * 127.0).round() as i8).collect() })
+        Self { spread, grid: smooth.iter().map(|value| ((value - mean) / largest * 127.0).round() as i8).collect() }
     }
 
     /// −1 to 1: correlation of the two; `None` where one of them has nothing to be known by.

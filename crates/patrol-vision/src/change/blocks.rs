@@ -2,6 +2,7 @@
 
 use crate::luma;
 use patrol_core::{Picture, PictureSize, PixelBox, PixelFormat};
+use std::ops::Range;
 
 /// Side of a block, pixels: a body of 8 × 14 px fills one of 4 whole wherever it lies, and 16 px of two blocks of 8 to two fifths.
 const SIDE_SMALL: usize = 4;
@@ -12,8 +13,8 @@ const LARGE_FROM_WIDTH: u32 = 960;
 const STEPS_PER_GREY: f32 = 256.0;
 /// Clipped pixels are counted in fifteenths of a block, rounded up: both counts share a byte.
 const CLIP_PARTS: u32 = 15;
-/// Every second byte of eight.
-const EVEN_BYTES: u64 = 0x00ff_00ff_00ff_00ff;
+/// Rows of pixels that are added up at once.
+const ROWS_AT_ONCE: usize = 4;
 
 /// How a picture is cut into blocks. Those at the right and lower edge are a little smaller or larger.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -40,11 +41,13 @@ pub(super) struct Blocks {
 pub(super) struct BlockMaker {
     row: Vec<f32>,
     grey: Vec<u8>,
-    /// Four 16-bit sums of two pixel columns each.
-    lanes: Vec<u64>,
+    /// Sums of two pixel columns each: of ten rows they fit.
+    lanes: Vec<u16>,
     sums: Vec<u32>,
     white: Vec<u32>,
     black: Vec<u32>,
+    /// Any pixel of these rows is at white or black.
+    any_clipped: bool,
 }
 
 impl Blocks {
@@ -63,15 +66,27 @@ impl Blocks {
             let height = lines.len() as u32;
             maker.begin(columns, w);
             if raw {
-                lines.for_each(|y| maker.add_counts(picture.row(0, y), side));
+                for y in lines {
+                    maker.add_counts(picture.row(0, y), side);
+                }
             } else {
-                lines.for_each(|y| maker.add_line(picture, y, side));
+                maker.add_lines(picture, lines, side);
                 maker.gather(side);
             }
             let level = |sum: u32, factor: f32| (sum as f32 * factor + 0.5) as u16;
             let (factor, last_factor) = (steps / (height * side as u32) as f32, steps / (height * width(last)) as f32);
-            self.levels.extend(maker.sums[..last].iter().map(|&sum| level(sum, factor)));
+            if !raw && height == side as u32 {
+                // Pixels of a whole block are a power of two, and less than there are steps.
+                let shift = (STEPS_PER_GREY as u32).ilog2() - 2 * side.ilog2();
+                self.levels.extend(maker.sums[..last].iter().map(|&sum| (sum << shift) as u16));
+            } else {
+                self.levels.extend(maker.sums[..last].iter().map(|&sum| level(sum, factor)));
+            }
             self.levels.push(level(maker.sums[last], last_factor));
+            if !maker.any_clipped {
+                self.clipped.resize(self.levels.len(), 0);
+                continue;
+            }
             let part = |count: u32, column: usize| (count * CLIP_PARTS).div_ceil(height * width(column));
             let counts = maker.white.iter().zip(&maker.black).enumerate();
             self.clipped.extend(counts.map(
@@ -157,7 +172,8 @@ impl BlockMaker {
             sums.resize(columns, 0);
         }
         self.lanes.clear();
-        self.lanes.resize(width / 8, 0);
+        self.lanes.resize(width / 8 * 4, 0);
+        self.any_clipped = false;
     }
 
     fn add_counts(&mut self, row: &[u8], side: usize) {
@@ -168,51 +184,67 @@ impl BlockMaker {
         }
     }
 
-    fn add_line(&mut self, picture: &Picture, y: usize, side: usize) {
+    fn add_lines(&mut self, picture: &Picture, lines: Range<usize>, side: usize) {
         if picture.format() == PixelFormat::Rgb8 {
-            self.row.resize(picture.size().width as usize, 0.0);
-            luma::row_into(picture, y, &mut self.row);
-            let mut grey = std::mem::take(&mut self.grey);
-            grey.clear();
-            grey.extend(self.row.iter().map(|&level| (level + 0.5) as u8));
-            self.add_grey(&grey, side);
-            self.grey = grey;
-        } else {
-            self.add_grey(picture.row(0, y), side);
+            for y in lines {
+                self.row.resize(picture.size().width as usize, 0.0);
+                luma::row_into(picture, y, &mut self.row);
+                let mut grey = std::mem::take(&mut self.grey);
+                grey.clear();
+                grey.extend(self.row.iter().map(|&level| (level + 0.5) as u8));
+                self.add_grey([&grey], side);
+                self.grey = grey;
+            }
+            return;
+        }
+        let many = lines.start..lines.start + lines.len() / ROWS_AT_ONCE * ROWS_AT_ONCE;
+        for y in many.clone().step_by(ROWS_AT_ONCE) {
+            let rows: [&[u8]; ROWS_AT_ONCE] = std::array::from_fn(|row| picture.row(0, y + row));
+            self.add_grey(rows, side);
+        }
+        for y in many.end..lines.end {
+            self.add_grey([picture.row(0, y)], side);
         }
     }
 
-    fn add_grey(&mut self, row: &[u8], side: usize) {
-        let (eights, rest) = row.as_chunks::<8>();
-        for (lanes, eight) in self.lanes.iter_mut().zip(eights) {
-            let word = u64::from_le_bytes(*eight);
-            *lanes += (word & EVEN_BYTES) + ((word >> 8) & EVEN_BYTES);
+    /// Adds rows of the same length.
+    fn add_grey<const ROWS: usize>(&mut self, rows: [&[u8]; ROWS], side: usize) {
+        // Two pixels are a word.
+        let words = rows.map(|row| &row.as_chunks::<2>().0[..self.lanes.len()]);
+        for (index, lane) in self.lanes.iter_mut().enumerate() {
+            let mut sum = *lane;
+            for row in words {
+                let two = u16::from_le_bytes(row[index]);
+                sum += (two & 0xff) + (two >> 8);
+            }
+            *lane = sum;
         }
+        let whole = 2 * self.lanes.len();
         let last = self.sums.len() - 1;
-        for (x, &pixel) in (row.len() - rest.len()..).zip(rest) {
-            self.sums[(x / side).min(last)] += u32::from(pixel);
-        }
-        let (least, most) = row.iter().fold((u8::MAX, 0), |(least, most), &pixel| (least.min(pixel), most.max(pixel)));
-        if least == 0 || most == u8::MAX {
-            for (index, pixels) in row.chunks(side).enumerate() {
-                let count = |level: u8| pixels.iter().map(|&pixel| u32::from(pixel == level)).sum::<u32>();
-                self.white[index.min(last)] += count(u8::MAX);
-                self.black[index.min(last)] += count(0);
+        for row in rows {
+            for (x, &pixel) in (whole..).zip(&row[whole..]) {
+                self.sums[(x / side).min(last)] += u32::from(pixel);
+            }
+            let (least, most) = row.iter().fold((u8::MAX, 0), |(least, most), &pixel| (least.min(pixel), most.max(pixel)));
+            if least == 0 || most == u8::MAX {
+                self.any_clipped = true;
+                for (index, pixels) in row.chunks(side).enumerate() {
+                    let count = |level: u8| pixels.iter().map(|&pixel| u32::from(pixel == level)).sum::<u32>();
+                    self.white[index.min(last)] += count(u8::MAX);
+                    self.black[index.min(last)] += count(0);
+                }
             }
         }
     }
 
     fn gather(&mut self, side: usize) {
-        let pair = |lanes: u64, from: u32| ((lanes >> from) & 0xffff) as u32 + ((lanes >> (from + 16)) & 0xffff) as u32;
         if side == SIDE_LARGE {
-            for (sum, &lanes) in self.sums.iter_mut().zip(&self.lanes) {
-                *sum += pair(lanes, 0) + pair(lanes, 32);
+            for (sum, [a, b, c, d]) in self.sums.iter_mut().zip(self.lanes.as_chunks::<4>().0) {
+                *sum += u32::from(a + b) + u32::from(c + d);
             }
         } else {
-            for (sums, &lanes) in self.sums.chunks_mut(2).zip(&self.lanes) {
-                for (sum, from) in sums.iter_mut().zip([0, 32]) {
-                    *sum += pair(lanes, from);
-                }
+            for (sum, [a, b]) in self.sums.iter_mut().zip(self.lanes.as_chunks::<2>().0) {
+                *sum += u32::from(a + b);
             }
         }
     }

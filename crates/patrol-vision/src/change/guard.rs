@@ -31,6 +31,8 @@ const SAMPLES: usize = 2048;
 /// Noise differs over a picture: it is measured in tiles of so many blocks, within these multiples of the middle tile's.
 const TILE: usize = 16;
 const TILE_SIGMA_RANGE: (f32, f32) = (0.7, 2.5);
+/// Blocks that are looked at together, where few are of interest.
+const LINE: usize = 64;
 /// No block counts for more in that than so many σ, or grey levels: who lies there is no noise.
 const TILE_CAP_SIGMA: f32 = 3.0;
 const TILE_CAP_MIN: f32 = 1.0;
@@ -179,14 +181,16 @@ impl Scratch {
     /// What has changed, and σ of a block's noise.
     fn compare(&mut self, reference: &Blocks, light: Light, restless: &Restless, ignored: &[PixelBox]) -> (Change, f32) {
         self.subtract(reference, light);
-        self.silent.clear();
-        self.silent.resize(self.now.len(), false);
-        restless.mark(&self.now.layout, &mut self.silent);
-        for area in ignored {
-            self.now.layout.for_touched(area, |index| self.silent[index] = true);
-        }
-        for (left, _) in self.left.iter_mut().zip(&self.silent).filter(|(_, silent)| **silent) {
-            *left = 0.0;
+        if restless.any() || !ignored.is_empty() {
+            self.silent.clear();
+            self.silent.resize(self.now.len(), false);
+            restless.mark(&self.now.layout, &mut self.silent);
+            for area in ignored {
+                self.now.layout.for_touched(area, |index| self.silent[index] = true);
+            }
+            for (left, &silent) in self.left.iter_mut().zip(&self.silent) {
+                *left = if silent { 0.0 } else { *left };
+            }
         }
         let sigma = self.noise();
         self.measure_tiles((TILE_CAP_SIGMA * sigma).max(TILE_CAP_MIN));
@@ -218,8 +222,11 @@ impl Scratch {
         let (white, black) = (light.apply(255.0), offset);
         self.clear.clear();
         self.clear.extend(self.now.clipped().iter().zip(reference.clipped()).map(|(now, before)| now | before == 0));
-        let clipped = self.now.clipped().iter().zip(reference.clipped());
-        for (left, (&now, &before)) in self.left.iter_mut().zip(clipped).filter(|(_, (now, before))| **now | **before != 0) {
+        let clipped = self.now.clipped().chunks(LINE).zip(reference.clipped().chunks(LINE));
+        let any = |parts: &[u8]| parts.iter().fold(0, |all, part| all | part) != 0;
+        let lines = self.left.chunks_mut(LINE).zip(clipped).filter(|(_, (now, before))| any(now) || any(before));
+        let blocks = lines.flat_map(|(left, (now, before))| left.iter_mut().zip(now.iter().zip(before)));
+        for (left, (&now, &before)) in blocks.filter(|(_, (now, before))| **now | **before != 0) {
             let ((now_white, now_black), (before_white, before_black)) = (clip_parts(now), clip_parts(before));
             let up = before_white * (255.0 - white).max(0.0) + now_black * (-black).max(0.0);
             let down = now_white * (white - 255.0).max(0.0) + before_black * black.max(0.0);
@@ -253,7 +260,7 @@ impl Scratch {
             let tiles = &self.tiles[row / TILE * tile_columns..];
             for (at, (blocks, tile)) in line.chunks(TILE).zip(tiles).enumerate() {
                 let limit = (CHANGE_SIGMA * sigma * tile).max(least);
-                if blocks.iter().fold(0.0, |most: f32, left| most.max(left.abs())) <= limit {
+                if most(blocks) <= limit {
                     continue;
                 }
                 for (index, left) in (row * columns + at * TILE..).zip(blocks) {
@@ -284,7 +291,8 @@ impl Scratch {
         for sign in [1.0, -1.0] {
             let values = &mut self.values;
             values.clear();
-            values.extend(self.left.iter().map(|left| -sign * left).filter(|&low| low < -from));
+            let lines = self.left.chunks(LINE).filter(|line| most(line) > from);
+            values.extend(lines.flatten().map(|left| -sign * left).filter(|&low| low < -from));
             let side = if values.len() < RARE_RANK { from } else { -*values.select_nth_unstable_by(RARE_RANK - 1, f32::total_cmp).1 };
             either = either.min(side);
         }
@@ -301,7 +309,7 @@ impl Scratch {
                 let to = columns.min(from + TILE);
                 let (mut sum, mut blocks) = (0.0, 0);
                 for (left, clear) in left.chunks_exact(columns).zip(clear.chunks_exact(columns)) {
-                    sum += left[from..to].iter().map(|left| left.abs().min(cap)).sum::<f32>();
+                    sum += capped(&left[from..to], cap);
                     blocks += clear[from..to].iter().map(|clear| u32::from(*clear)).sum::<u32>();
                 }
                 self.tiles.push(sum / blocks.max(1) as f32);
@@ -337,4 +345,30 @@ impl Scratch {
         let edge = |block: usize, blocks: usize, end: f32| if block + 1 == blocks { end } else { ((block + 1) * side) as f32 };
         PixelBox::from_corners((left * side) as f32, (top * side) as f32, edge(right, columns, size.0), edge(bottom, rows, size.1))
     }
+}
+
+/// In lanes, so that no comparison waits for the one before.
+fn most(values: &[f32]) -> f32 {
+    let (eights, rest) = values.as_chunks::<8>();
+    let mut lanes = [0.0_f32; 8];
+    let greater = |a: f32, b: f32| if a > b { a } else { b };
+    for eight in eights {
+        for (lane, value) in lanes.iter_mut().zip(eight) {
+            *lane = greater(value.abs(), *lane);
+        }
+    }
+    lanes.iter().chain(rest).fold(0.0, |most, value| greater(value.abs(), most))
+}
+
+/// Sum of how far values are from 0, of each at most `cap`; in lanes too.
+fn capped(values: &[f32], cap: f32) -> f32 {
+    let (eights, rest) = values.as_chunks::<8>();
+    let mut lanes = [0.0_f32; 8];
+    let less = |value: f32| if value.abs() < cap { value.abs() } else { cap };
+    for eight in eights {
+        for (lane, value) in lanes.iter_mut().zip(eight) {
+            *lane += less(*value);
+        }
+    }
+    lanes.iter().sum::<f32>() + rest.iter().map(|value| less(*value)).sum::<f32>()
 }

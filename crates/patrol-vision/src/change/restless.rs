@@ -61,9 +61,14 @@ impl Restless {
         }
     }
 
+    /// Whether any block is held restless.
+    pub(super) fn any(&self) -> bool {
+        self.pictures >= PICTURES_MIN && self.often.iter().any(|&(_, held)| held)
+    }
+
     /// Marks restless blocks in `out`, one entry a block of the picture.
     pub(super) fn mark(&self, layout: &Layout, out: &mut [bool]) {
-        if self.pictures < PICTURES_MIN || !self.often.iter().any(|&(_, held)| held) {
+        if !self.any() {
             return;
         }
         let (across, down) = (GROWN_ACROSS.div_ceil(layout.side), GROWN_DOWN.div_ceil(layout.side));
