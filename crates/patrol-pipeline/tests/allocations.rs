@@ -369,8 +369,8 @@ fn an_examined_look_with_a_network() {
 
 #[test]
 fn memory_is_flat_over_a_hundred_thousand_looks() {
-    let size = PictureSize::new(160, 128);
-    let lies = PixelBox::new(70.0, 70.0, 26.0, 12.0);
+    let size = PictureSize::new(112, 96);
+    let lies = PixelBox::new(46.0, 52.0, 24.0, 12.0);
     let plain = ThermalConfig { polarity: Polarity::WhiteHot, ..ThermalConfig::default() };
     let watch = watch(Modality::Thermal).with_thermal(plain);
     let mut street = Street::new(watch, Box::new(HotSpot::new(HotSpotConfig::default())), pictures(size, PixelFormat::Gray8, Some(lies)));
