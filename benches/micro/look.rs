@@ -51,7 +51,7 @@ fn looks(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("whole look", name), |bencher| {
             bencher.iter(|| {
                 let picture = feed.next();
-                let waiting = Waiting { offered_at: picture.captured.at, picture, discontinuity: false, due: true, asked: false };
+                let waiting = Waiting { picture, discontinuity: false, asked: false };
                 look(&waiting, &mut watch, &mut eyes, &weather, &mut events)
             });
         });

@@ -137,7 +137,7 @@ impl Street {
         (picture.sequence, picture.media_time) = (self.number, at);
         picture.captured.at = START + self.step * self.number as u32;
         self.number += 1;
-        let waiting = Waiting { offered_at: picture.captured.at, picture, discontinuity: false, due: true, asked: self.asked };
+        let waiting = Waiting { picture, discontinuity: false, asked: self.asked };
         self.events.clear();
         let before = self.watch.last_preview();
         let mut outcome = Outcome::Stale;

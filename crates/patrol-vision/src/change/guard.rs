@@ -22,8 +22,10 @@ const RARE_SIGMA: f32 = 3.0;
 /// the noise of one another by gain or encoder, those of two views of a rendered street ten times and more.
 const WHOLE_FACTOR: f32 = 3.0;
 const WHOLE_MIN: f32 = 1.0;
-/// Noise that stays is got used to: tripled within some sixty pictures.
+/// Noise that stays is got used to: tripled within some sixty pictures. A picture that is all but bit-equal, of an encoder that sends the same again, says
+/// little about the next ones: what is usual falls as slowly.
 const QUIET_RISE: f32 = 1.02;
+const QUIET_FALL: f32 = 0.9;
 /// Least σ: rounding to grey levels.
 const SIGMA_MIN: f32 = 0.05;
 /// Blocks looked at for the fit and the noise.
@@ -138,7 +140,7 @@ impl ChangeGuard {
                 // Where everything is another, all of it would pass for noise.
                 let quiet = self.quiet.get_or_insert(sigma);
                 let is_another = sigma > WHOLE_MIN && sigma > WHOLE_FACTOR * *quiet;
-                *quiet = if is_another { *quiet * QUIET_RISE } else { sigma.min(*quiet * QUIET_RISE) };
+                *quiet = if is_another { *quiet * QUIET_RISE } else { sigma.clamp(*quiet * QUIET_FALL, *quiet * QUIET_RISE) };
                 if is_another {
                     let size = picture.size();
                     let at = PixelBox::new(0.0, 0.0, size.width as f32, size.height as f32);
