@@ -303,3 +303,16 @@ fn another_view_is_a_change_of_all_of_the_picture() {
         assert!(matches!(there, Change::Changed { part, .. } if part == 1.0), "{there:?}");
     }
 }
+
+/// An encoder, or a recording that is played in a loop, now and then sends the very picture again: the noise of the next one is as usual all the same.
+#[test]
+fn a_picture_that_comes_again_bit_for_bit_makes_the_next_ones_no_change() {
+    let ground = Ground::new(SIZES[0], 1.0, 31);
+    let first = ground.shoot(Shot::new(12.0, 0));
+    let mut guard = guard(&first);
+    for seed in 1..60 {
+        let again = seed % 8 == 0;
+        let picture = if again { first.clone() } else { ground.shoot(Shot::new(12.0, seed)) };
+        assert_eq!(guard.judge(&picture, &[]), Change::Unchanged, "picture {seed}");
+    }
+}
