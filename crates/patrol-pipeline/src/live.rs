@@ -205,6 +205,7 @@ impl Live {
             unwritten: Mutex::new(None),
             memories,
             timing: Timing::default(),
+            busy_ns: AtomicU64::new(0),
         });
         let eyes = (0..worker_count).map(|_| make_eyes()).collect::<Result<Vec<_>, _>>()?;
         let (events, arrived) = bounded(EVENTS_BOUND);

@@ -65,6 +65,43 @@ impl Ask {
     }
 }
 
+/// What the looks really take against what their costs lead to expect. Each camera learns its cost over a few looks of its own; all together show within
+/// seconds that, say, pictures stand still by now and are no longer examined.
+#[derive(Debug, Clone, Copy)]
+pub struct Correction {
+    factor: f64,
+}
+
+/// How fast the correction follows, per second.
+const FOLLOWS: f64 = 0.1;
+/// Workers busier than this may leave looks undone: what they take then says nothing about what there is to do.
+const SATURATED: f64 = 0.85;
+const FACTOR_RANGE: (f64, f64) = (0.2, 2.0);
+
+impl Default for Correction {
+    fn default() -> Self {
+        Self { factor: 1.0 }
+    }
+}
+
+impl Correction {
+    /// Takes in a second in which looks took `busy` workers' time; `expected` is the demand at the intervals in force.
+    pub fn learn(&mut self, busy: f64, expected: f64, workers: f64) {
+        let is_told = busy < SATURATED * workers && expected > f64::EPSILON;
+        let target = if is_told { (busy / expected).clamp(FACTOR_RANGE.0, FACTOR_RANGE.1) } else { 1.0 };
+        self.factor += FOLLOWS * (target - self.factor);
+    }
+
+    pub fn factor(&self) -> f64 {
+        self.factor
+    }
+}
+
+/// What cameras ask for when each is looked at as often as `look_every_s` says, in workers.
+pub fn demand(asks: &[Ask], look_every_s: impl Iterator<Item = f64>) -> f64 {
+    asks.iter().zip(look_every_s).map(|(ask, every_s)| ask.demand(every_s)).sum()
+}
+
 /// Shares `capacity`, in workers, among cameras.
 pub fn plan(asks: &[Ask], capacity: f64) -> Plan {
     let mut every_s: Vec<f64> = asks.iter().map(|ask| ask.look_every_s).collect();
@@ -152,6 +189,19 @@ mod tests {
         let limit = |index: usize| got.look_every_s[index] <= 30.0 + 1e-9;
         assert!((0..1600).all(|index| limit(index) != got.refused.contains(&index)), "all others are seen within their limits");
         assert!(planned(&asks, &got) <= 0.85 * 1.06);
+    }
+
+    #[test]
+    fn what_looks_really_take_corrects_what_was_expected_but_not_while_looks_are_left_undone() {
+        let mut correction = Correction::default();
+        for _ in 0..60 {
+            correction.learn(0.3, 0.9, 1.0);
+        }
+        assert!((correction.factor() - 1.0 / 3.0).abs() < 0.01, "{}", correction.factor());
+        for _ in 0..60 {
+            correction.learn(1.0, 3.0, 1.0);
+        }
+        assert!((correction.factor() - 1.0).abs() < 0.01, "a full worker does not show what is left undone: {}", correction.factor());
     }
 
     proptest! {

@@ -25,6 +25,9 @@ const BAD_LOOKS_LIMIT: u32 = 3;
 const EXAMINED_AFTER_CHANGE: u32 = 3;
 /// The longest that any configuration lets a camera go unexamined (design §4).
 const RESCAN_MAX: Duration = Duration::from_mins(2);
+/// Examinations that are not asked for come by so much of that time earlier, another for each: all cameras begin together, and would otherwise all be examined
+/// in the same seconds of each minute.
+const RESCAN_SPREAD: f64 = 0.3;
 /// While a place cannot be judged, or seems empty, the camera is examined at least so often.
 const OPEN_RESCAN: Duration = Duration::from_secs(10);
 /// So much of a picture has changed before anyone asks whether it shows another view.
@@ -226,8 +229,16 @@ impl CameraWatch {
     /// then that is the answer (design §4).
     pub(crate) fn is_unchanged(&self, now: MediaTime) -> bool {
         let rescan = if self.stage.cells.any_open() { OPEN_RESCAN } else { self.camera.promise.rescan_every.min(RESCAN_MAX) };
+        let rescan = rescan.mul_f64(1.0 - RESCAN_SPREAD * self.spread());
         let is_recent = self.examined_at.is_some_and(|at| at <= now && now.since(at) + self.look_gap <= rescan);
         is_recent && self.examine_next == 0 && self.stage.is_settled()
+    }
+
+    /// 0–1, other for each camera and each examination.
+    fn spread(&self) -> f64 {
+        let seed =
+            self.camera.id.as_str().bytes().fold(self.inferences, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+        (seed >> 40) as f64 / (1_u64 << 24) as f64
     }
 
     /// The picture judged last is examined in full.

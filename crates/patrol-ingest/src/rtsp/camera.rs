@@ -270,6 +270,7 @@ impl RtspCamera {
             shared: Arc::clone(&self.shared),
             clock: Arc::clone(&self.net.clock),
             group: Arc::clone(&self.net.sessions),
+            traffic: Arc::clone(&self.net.traffic),
         };
         let number = session.number;
         let before = state.task.replace(self.net.handle.spawn(session::run(session)).abort_handle());

@@ -14,6 +14,15 @@ use tokio::sync::oneshot;
 
 /// How long the end of the program waits for cameras to confirm that their sessions are over.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// From so many sessions on sockets are read in sweeps, so long apart for each session, but no longer than the last: a packet at a time costs a third more
+/// (`benches/results/2026-11-28-on-demand.md`). A key frame that is a tenth of a second older still keeps any promise that key frames can keep.
+const SWEPT_FROM: usize = 32;
+const SWEEP_EACH: Duration = Duration::from_millis(1);
+const SWEEP_MAX: Duration = Duration::from_millis(100);
+/// A task that reads what has come runs in one of so many turns after it came.
+const SWEEP_TURNS: usize = 4;
+/// With fewer sessions it is looked so often whether there are more by now.
+const COUNTED_EVERY: Duration = Duration::from_millis(500);
 /// Threads that look up host names: the operating system's resolver blocks.
 const RESOLVERS_MAX: usize = 2;
 /// Rings over the budget give way to this share of it, so that they do not have to with every unit.
@@ -25,6 +34,7 @@ pub struct RtspNet {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) budget: Arc<Budget>,
     pub(super) sessions: Arc<SessionGroup>,
+    pub(super) traffic: Arc<Traffic>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -44,13 +54,13 @@ impl RtspNet {
         let sessions = Arc::new(SessionGroup::default());
         let (stop, stopped) = oneshot::channel::<()>();
         let leaving = Arc::clone(&sessions);
+        let traffic = Arc::<Traffic>::default();
+        let counted = Arc::clone(&traffic);
         let thread = std::thread::Builder::new()
             .name("rtsp-net".to_owned())
             .spawn(move || {
                 runtime.block_on(async move {
-                    if stopped.await.is_err() {
-                        tracing::debug!("the network's owner is gone");
-                    }
+                    read_until(stopped, &counted).await;
                     // Tasks of feeds that were just dropped get their turn first.
                     tokio::task::yield_now().await;
                     if tokio::time::timeout(FAREWELL, leaving.await_teardown()).await.is_err() {
@@ -62,7 +72,7 @@ impl RtspNet {
             })
             .map_err(|source| IngestError::NetThread { source })?;
         let budget = Arc::new(Budget { total: Arc::default(), max: rings_bytes_max, rings: Mutex::default(), turn: AtomicUsize::new(0) });
-        Ok(Arc::new(Self { handle, clock, budget, sessions, stop: Some(stop), thread: Some(thread) }))
+        Ok(Arc::new(Self { handle, clock, budget, sessions, traffic, stop: Some(stop), thread: Some(thread) }))
     }
 
     /// Bytes kept of all cameras.
@@ -78,11 +88,70 @@ impl Drop for RtspNet {
         {
             tracing::error!("the network thread ended before its time");
         }
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
             tracing::error!("the network thread panicked");
         }
+    }
+}
+
+/// Sessions that play.
+#[derive(Default)]
+pub(super) struct Traffic {
+    pub(super) tcp: AtomicUsize,
+    pub(super) udp: AtomicUsize,
+}
+
+impl Traffic {
+    /// How long to let packets gather. Over UDP none may wait: a socket's buffer holds less than a key frame may have.
+    fn pause(&self) -> Duration {
+        let sessions = self.tcp.load(Ordering::Relaxed);
+        if sessions < SWEPT_FROM || self.udp.load(Ordering::Relaxed) > 0 {
+            return Duration::ZERO;
+        }
+        (SWEEP_EACH * sessions as u32).min(SWEEP_MAX)
+    }
+}
+
+/// Counts a session for as long as it plays.
+pub(super) struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    pub(super) fn new(traffic: &'a Traffic, udp: bool) -> Self {
+        let sessions = if udp { &traffic.udp } else { &traffic.tcp };
+        sessions.fetch_add(1, Ordering::Relaxed);
+        Self(sessions)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Lets sessions read until it is time to stop: whenever something comes, or, of many sessions, in sweeps. Between two sweeps the thread that runs all
+/// tasks is put aside on purpose: a sleeping task would not do, because every packet would wake the thread.
+async fn read_until(mut stopped: oneshot::Receiver<()>, traffic: &Traffic) {
+    loop {
+        let pause = traffic.pause();
+        if pause.is_zero() {
+            if tokio::time::timeout(COUNTED_EVERY, &mut stopped).await.is_ok() {
+                return;
+            }
+            continue;
+        }
+        for _ in 0..SWEEP_TURNS {
+            tokio::task::yield_now().await;
+        }
+        if !matches!(stopped.try_recv(), Err(oneshot::error::TryRecvError::Empty)) {
+            return;
+        }
+        std::thread::park_timeout(pause);
     }
 }
 

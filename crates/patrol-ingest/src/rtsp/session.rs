@@ -2,6 +2,7 @@
 
 use super::camera::{Shared, monotonic_ns};
 use super::failure::{Stage, Teller, is_of_packets, refuses_tcp};
+use super::net::{Counted, Traffic};
 use super::wall::{Anchor, Line};
 use super::{Credentials, RtspTransport};
 use crate::error::IngestError;
@@ -47,6 +48,7 @@ pub(super) struct Session {
     pub(super) shared: Arc<Shared>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) group: Arc<SessionGroup>,
+    pub(super) traffic: Arc<Traffic>,
 }
 
 /// Runs until the session breaks, and tells the feed why.
@@ -76,6 +78,7 @@ struct Playing {
     items: Demuxed,
     stream: usize,
     codec: VideoCodec,
+    udp: bool,
 }
 
 struct Refusal {
@@ -147,7 +150,7 @@ impl Session {
             transport.clone_into(&mut link.transport);
             codec.name().clone_into(&mut link.codec);
         });
-        Ok(Playing { items, stream, codec })
+        Ok(Playing { items, stream, codec, udp })
     }
 
     /// One request, in what is left of the time.
@@ -165,7 +168,8 @@ impl Session {
     }
 
     async fn read(&self, playing: Playing) -> IngestError {
-        let Playing { mut items, stream, codec } = playing;
+        let Playing { mut items, stream, codec, udp } = playing;
+        let _counted = Counted::new(&self.traffic, udp);
         let mut reading = Reading::new(self, codec);
         let mut newest = self.clock.monotonic();
         let mut damaged = 0_u32;

@@ -77,8 +77,8 @@ pub(super) const BURST_LOAD_MAX: f64 = 0.9;
 const BURSTS_PER_WORKER: usize = 2;
 /// A promise of less is not called broken before this: one look that takes long is no alarm.
 const BROKEN_MIN: Duration = Duration::from_secs(1);
-/// A look's cost is an average over about so many looks.
-const COST_LOOKS: f64 = 10.0;
+/// A look's cost is an average over about so many looks: one that is examined costs several times one that is not.
+const COST_LOOKS: f64 = 4.0;
 
 pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
@@ -100,6 +100,8 @@ pub(super) struct Shared {
     pub(super) unwritten: Mutex<Option<String>>,
     pub(super) memories: Option<Memories>,
     pub(super) timing: Timing,
+    /// Time that all workers have spent on looks, nanoseconds.
+    pub(super) busy_ns: AtomicU64,
 }
 
 impl Station {

@@ -5,13 +5,14 @@ use super::feed::{self, run_reader};
 use super::floor::{Offered, Shared, Station, lock};
 use super::{LoadReading, spawn};
 use crate::lane::{Lane, LaneFacts};
-use crate::load::{self, Ask};
+use crate::load::{self, Ask, Correction};
 use crate::slot::Content;
 use crate::source::{KeyFrame, SessionNews, Sessions};
 use crossbeam_channel::Sender;
 use patrol_core::CameraId;
 use patrol_leads::DeskEvent;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,8 +20,11 @@ use std::time::Duration;
 const TEND_EVERY: Duration = Duration::from_millis(100);
 /// How often the time is shared anew.
 const PLAN_EVERY: Duration = Duration::from_secs(1);
-/// So much of the workers' time may be promised: what is left serves looks that come at the same moment.
-const CAPACITY_PART: f64 = 0.9;
+/// So much of the workers' time may be promised. A look that waits for its worker is late only when the next key frame's would be: queues of a second or two
+/// break no promise.
+const CAPACITY_PART: f64 = 0.95;
+/// When everything begins all cameras are examined at once, with cold caches: what that takes says nothing about what there is to do.
+const WARMING_UP: Duration = Duration::from_mins(1);
 /// Once promises are stretched, they return when so much of that would do: otherwise they would come and go every second.
 const RETURN_PART: f64 = 0.95;
 /// A promise that would be stretched by less than this part is left as it is.
@@ -29,7 +33,16 @@ const STRETCH_PART_MIN: f64 = 0.05;
 const KEYS_APART_S: f64 = 2.0;
 
 pub(super) fn run_lanes(shared: &Arc<Shared>, events: &Sender<DeskEvent>) {
-    let mut lanes = Lanes { shared, events, numbers: 0, threads: Vec::new(), planned_at: Duration::ZERO, is_stretched: false };
+    let mut lanes = Lanes {
+        shared,
+        events,
+        numbers: 0,
+        threads: Vec::new(),
+        planned_at: Duration::ZERO,
+        is_stretched: false,
+        busy_ns: 0,
+        correction: Correction::default(),
+    };
     while !shared.stopping() {
         let count = lock(&shared.floor).stations.len();
         for index in 0..count {
@@ -63,6 +76,9 @@ struct Lanes<'a> {
     threads: Vec<JoinHandle<()>>,
     planned_at: Duration,
     is_stretched: bool,
+    /// Time spent on looks until the last sharing.
+    busy_ns: u64,
+    correction: Correction,
 }
 
 /// What is to be done for a camera without holding up the others.
@@ -166,7 +182,22 @@ impl Lanes<'_> {
             });
         }
         let workers = self.shared.busy_since_ms.len() as f64;
+        let busy_ns = self.shared.busy_ns.load(Ordering::Relaxed);
+        let busy = busy_ns.saturating_sub(self.busy_ns) as f64 / 1e9 / since.as_secs_f64().max(f64::EPSILON);
+        self.busy_ns = busy_ns;
+        let expected = load::demand(&asks, running.iter().map(|index| floor.stations[*index].look_every.as_secs_f64()));
+        self.correction.learn(busy, expected, workers);
+        for ask in &mut asks {
+            ask.cost_s *= self.correction.factor();
+        }
         let capacity = (workers * CAPACITY_PART - decoding).max(0.1 * workers);
+        if self.shared.clock.monotonic() < WARMING_UP {
+            floor.load = LoadReading {
+                load: (load::demand(&asks, asks.iter().map(|ask| ask.look_every_s)) + decoding) / workers,
+                ..LoadReading::default()
+            };
+            return;
+        }
         let plan = load::plan(&asks, if self.is_stretched { capacity * RETURN_PART } else { capacity });
         self.is_stretched = false;
         for ((&index, every_s), ask) in running.iter().zip(&plan.look_every_s).zip(&asks) {

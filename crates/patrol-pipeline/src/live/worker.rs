@@ -131,6 +131,7 @@ impl Worker {
         if outcome == Outcome::Examined && watch.has_newcomer() {
             floor.want_burst(index, self.shared.clock.monotonic(), self.shared.busy_since_ms.len());
         }
+        self.shared.busy_ns.fetch_add(spent.as_nanos() as u64, Ordering::Relaxed);
         let station = &mut floor.stations[index];
         station.account.ends(waiting.picture.captured.at, now, outcome);
         station.spent(spent);
