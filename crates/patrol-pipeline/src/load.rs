@@ -108,7 +108,7 @@ pub fn plan(asks: &[Ask], capacity: f64) -> Plan {
     let demand: f64 = asks.iter().map(|ask| ask.demand(ask.look_every_s)).sum();
     let mut over = demand - capacity;
     let mut order: Vec<usize> = (0..asks.len()).collect();
-    order.sort_by(|&a, &b| (asks[a].watched, asks[a].importance).partial_cmp(&(asks[b].watched, asks[b].importance)).unwrap_or(a.cmp(&b)));
+    order.sort_by(|&a, &b| asks[a].watched.cmp(&asks[b].watched).then(asks[a].importance.total_cmp(&asks[b].importance)));
     for &index in &order {
         if over <= 0.0 {
             return Plan { look_every_s: every_s, demand, missing: 0.0, refused: Vec::new() };

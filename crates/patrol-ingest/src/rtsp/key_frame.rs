@@ -48,12 +48,11 @@ impl KeyFrame {
                 VideoCodec::H264 => 0,
                 VideoCodec::H265 => 1,
             }];
-            let mut shared = match place.take() {
-                Some(shared) => shared,
-                None => {
-                    let caps = caps_of(&self.unit.stretch);
-                    Shared { decoder: Decoder::key_units(&caps)?, caps, units: 0 }
-                }
+            let mut shared = if let Some(shared) = place.take() {
+                shared
+            } else {
+                let caps = caps_of(&self.unit.stretch);
+                Shared { decoder: Decoder::key_units(&caps)?, caps, units: 0 }
             };
             let picture = self.decode_by(&mut shared)?;
             *place = Some(shared);

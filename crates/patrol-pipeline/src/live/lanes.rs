@@ -93,14 +93,14 @@ impl Lanes<'_> {
     fn tend(&mut self, index: usize) {
         let now = self.shared.clock.monotonic();
         let number = self.numbers + 1;
-        let (camera, step, silent) = {
+        let (camera, step, silence) = {
             let mut floor = lock(&self.shared.floor);
             let station = &mut floor.stations[index];
             if station.retired || station.wire.is_none() {
                 return;
             }
             let step = step(station, now, number, index);
-            (station.camera.id.clone(), step, silent(station, now))
+            (station.camera.id.clone(), step, silence(station, now))
         };
         match step {
             Step::Nothing => {}
@@ -122,8 +122,10 @@ impl Lanes<'_> {
                 return;
             }
         }
-        if let Some(silent) = silent {
-            self.rely(index, |reliance| reliance.silent(silent));
+        match silence {
+            Silence::Unsaid => {}
+            Silence::Broken => self.rely(index, |reliance| reliance.silent(None)),
+            Silence::Long => self.rely(index, |reliance| reliance.silent(Some("stalled"))),
         }
     }
 
@@ -265,19 +267,25 @@ fn step(station: &mut Station, now: Duration, number: u64, index: usize) -> Step
     step
 }
 
-/// What is to be said of a camera's silence: `None` while a reader says it, or before anything can be said.
-fn silent(station: &Station, now: Duration) -> Option<Option<&'static str>> {
-    let wire = station.wire.as_ref()?;
-    wire.session?;
+/// What is to be said of a camera's silence.
+enum Silence {
+    /// A reader says it, or nothing can be said yet.
+    Unsaid,
+    Broken,
+    Long,
+}
+
+fn silence(station: &Station, now: Duration) -> Silence {
+    let Some(wire) = station.wire.as_ref().filter(|wire| wire.session.is_some()) else { return Silence::Unsaid };
     if wire.reader.is_some() || wire.reading.is_some() {
-        return None;
+        return Silence::Unsaid;
     }
     let apart = Duration::from_secs_f64(wire.key_interval_s.unwrap_or(0.0).clamp(0.0, load::LATEST_S));
     let allowed = feed::silence_allowed(&station.camera.promise, wire.up_since.is_some()).max(apart * 2);
     if now.saturating_sub(wire.heard) >= allowed {
-        return Some(Some("stalled"));
+        return Silence::Long;
     }
-    wire.up_since.map(|_| None)
+    if wire.up_since.is_some() { Silence::Broken } else { Silence::Unsaid }
 }
 
 impl Shared {

@@ -80,7 +80,7 @@ impl Sessions for Handle {
         *wire.on_news.lock().expect("news") = Some(on_news.clone());
         wire.sessions.fetch_add(1, Ordering::SeqCst);
         let number = wire.session.fetch_add(1, Ordering::SeqCst) + 1;
-        let thread = std::thread::spawn(move || {
+        let thread = std::thread::Builder::new().name("camera".to_owned()).spawn(move || {
             let begun = wire.clock.now();
             while wire.session.load(Ordering::SeqCst) == number {
                 if !wire.stalls.load(Ordering::SeqCst) {
@@ -96,6 +96,7 @@ impl Sessions for Handle {
                 std::thread::park_timeout(wire.clock.real_wait(wire.keys_apart));
             }
         });
+        let thread = thread.expect("a thread");
         self.0.threads.lock().expect("threads").push(thread);
     }
 
