@@ -26,7 +26,7 @@ impl Lane {
 /// What decides on the lane.
 #[derive(Debug, Clone, Copy)]
 pub struct LaneFacts {
-    /// How often the camera is looked at at present.
+    /// How often the camera is to be looked at, as promised: a lane that followed what there is time for would change with the load it makes.
     pub look_every: Duration,
     /// The longest that its key frames were apart lately, the time that runs since the newest included; `None` before the second one.
     pub key_interval_s: Option<f64>,
@@ -40,6 +40,11 @@ pub struct LaneFacts {
 const KEYLESS_PROMISES: u32 = 2;
 
 impl LaneFacts {
+    /// No key frame has come for so long that none may ever come.
+    pub fn is_keyless(&self) -> bool {
+        self.key_interval_s.is_none() && self.since_key > self.look_every * KEYLESS_PROMISES
+    }
+
     pub fn lane(&self) -> Lane {
         let keys_too_rare = match self.key_interval_s {
             Some(interval_s) => interval_s >= self.look_every.as_secs_f64(),

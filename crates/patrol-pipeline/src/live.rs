@@ -140,6 +140,8 @@ pub struct LoadReading {
     pub missing: f64,
     /// Cameras whose limits cannot be kept.
     pub refused: Vec<CameraId>,
+    /// Since when there have been any without a break.
+    pub refused_for: Duration,
 }
 
 /// How long things took since the start.

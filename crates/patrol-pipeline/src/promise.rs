@@ -38,13 +38,19 @@ impl DueRule {
 
     /// Notes the arrival of a picture and says whether it is due. The caller looks at it or lets a newer one replace it.
     pub fn arrives(&mut self, at: MediaTime) -> bool {
+        self.arrives_within(at, 0.0)
+    }
+
+    /// `gap_s`: pictures are known to be so far apart at the longest, whatever was seen here.
+    fn arrives_within(&mut self, at: MediaTime, gap_s: f64) -> bool {
         if self.last_arrival.is_some_and(|previous| at < previous) {
             self.restart();
         }
         if let Some(previous) = self.last_arrival {
-            let gap_s = at.seconds_since(previous).max(0.0);
-            self.longest_gap_s = gap_s.max(self.longest_gap_s * FORGETTING);
+            let seen_s = at.seconds_since(previous).max(0.0);
+            self.longest_gap_s = seen_s.max(self.longest_gap_s * FORGETTING);
         }
+        self.longest_gap_s = self.longest_gap_s.max(gap_s);
         self.last_arrival = Some(at);
         let Some(last) = self.last_look else { return true };
         let every_s = self.look_every.as_secs_f64();
@@ -54,8 +60,7 @@ impl DueRule {
 
     /// The same of a key frame that arrives without the pictures between; `interval_s`: the longest that key frames of this camera are apart.
     pub fn key_arrives(&mut self, at: MediaTime, interval_s: Option<f64>) -> bool {
-        self.longest_gap_s = self.longest_gap_s.max(interval_s.unwrap_or(0.0));
-        self.arrives(at)
+        self.arrives_within(at, interval_s.unwrap_or(0.0))
     }
 
     /// The stream began anew: the gap before says nothing about how far apart pictures are, and the next one is due.

@@ -80,6 +80,12 @@ impl Slot {
             (held.due, held.asked) = (true, true);
         }
     }
+    /// The look before gave nothing: whatever waits is due.
+    pub fn expect(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.due = true;
+        }
+    }
     pub fn take(&mut self) -> Option<Held> {
         self.held.take()
     }

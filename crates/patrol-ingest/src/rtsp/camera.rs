@@ -173,7 +173,8 @@ impl State {
     fn news(&mut self, entry: &Entry) -> Option<(Unit, MediaTime, OnNews)> {
         let Entry::Unit(unit) = entry else { return None };
         let origin_ns = *self.origin_ns.get_or_insert(unit.pts_ns);
-        let on_news = self.on_news.as_ref().filter(|_| unit.key && unit.whole && !self.ring.is_read())?;
+        let on_news =
+            self.on_news.as_ref().filter(|_| unit.key && unit.whole && !unit.stretch.parameters.is_empty() && !self.ring.is_read())?;
         Some((unit.clone(), MediaTime(unit.pts_ns.saturating_sub(origin_ns).max(0)), on_news.clone()))
     }
 }

@@ -19,8 +19,11 @@ const FAREWELL: Duration = Duration::from_millis(500);
 const SWEPT_FROM: usize = 32;
 const SWEEP_EACH: Duration = Duration::from_millis(1);
 const SWEEP_MAX: Duration = Duration::from_millis(100);
-/// A task that reads what has come runs in one of so many turns after it came.
+/// While a session is being set up.
+const SWEEP_BEGINNING: Duration = Duration::from_millis(20);
+/// A task that reads what has come runs in one of so many turns after it came; in one turn all may run.
 const SWEEP_TURNS: usize = 4;
+const TASKS_A_TURN: u32 = 4096;
 /// With fewer sessions it is looked so often whether there are more by now.
 const COUNTED_EVERY: Duration = Duration::from_millis(500);
 /// Threads that look up host names: the operating system's resolver blocks.
@@ -46,6 +49,7 @@ impl RtspNet {
         clip::prepare()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .event_interval(TASKS_A_TURN)
             .thread_name("rtsp-names")
             .max_blocking_threads(RESOLVERS_MAX)
             .build()
@@ -104,6 +108,8 @@ impl Drop for RtspNet {
 pub(super) struct Traffic {
     pub(super) tcp: AtomicUsize,
     pub(super) udp: AtomicUsize,
+    /// Sessions that are being set up, a dozen packets to and fro each.
+    beginning: AtomicUsize,
 }
 
 impl Traffic {
@@ -113,7 +119,8 @@ impl Traffic {
         if sessions < SWEPT_FROM || self.udp.load(Ordering::Relaxed) > 0 {
             return Duration::ZERO;
         }
-        (SWEEP_EACH * sessions as u32).min(SWEEP_MAX)
+        let longest = if self.beginning.load(Ordering::Relaxed) > 0 { SWEEP_BEGINNING } else { SWEEP_MAX };
+        (SWEEP_EACH * sessions as u32).min(longest)
     }
 }
 
@@ -125,6 +132,13 @@ impl<'a> Counted<'a> {
         let sessions = if udp { &traffic.udp } else { &traffic.tcp };
         sessions.fetch_add(1, Ordering::Relaxed);
         Self(sessions)
+    }
+}
+
+impl<'a> Counted<'a> {
+    pub(super) fn beginning(traffic: &'a Traffic) -> Self {
+        traffic.beginning.fetch_add(1, Ordering::Relaxed);
+        Self(&traffic.beginning)
     }
 }
 

@@ -95,6 +95,7 @@ impl Refusal {
 
 impl Session {
     async fn play(&self) -> Result<Playing, IngestError> {
+        let _counted = Counted::beginning(&self.traffic);
         let may_choose = self.transport == RtspTransport::TcpThenUdp;
         let udp = self.transport == RtspTransport::Udp || (may_choose && self.shared.wants_udp.load(Ordering::Relaxed));
         let played = self.play_over(udp).await;
@@ -147,6 +148,7 @@ impl Session {
         let transport = if udp { "UDP" } else { "TCP" };
         self.shared.push(self.number, None, |link| {
             link.sessions += 1;
+            link.key_interval_s = None;
             transport.clone_into(&mut link.transport);
             codec.name().clone_into(&mut link.codec);
         });

@@ -111,11 +111,12 @@ impl Shared {
     /// Shows a picture to everyone who watches this camera. Called without the lock: encoding takes milliseconds.
     pub(super) fn show(&self, index: usize, picture: &Picture) {
         let mut viewers = {
-            let viewers = &mut lock(&self.floor).stations[index].viewers;
-            if viewers.is_empty() {
+            let station = &mut lock(&self.floor).stations[index];
+            if station.viewers.is_empty() {
                 return;
             }
-            std::mem::take(viewers)
+            station.showing = true;
+            std::mem::take(&mut station.viewers)
         };
         let now = self.clock.monotonic();
         viewers.retain_mut(|viewer| {
@@ -127,6 +128,7 @@ impl Shared {
             (viewer.on_picture)(picture)
         });
         let station = &mut lock(&self.floor).stations[index];
+        station.showing = false;
         if !station.retired {
             station.viewers.append(&mut viewers);
         }

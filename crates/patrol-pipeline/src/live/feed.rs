@@ -92,6 +92,7 @@ pub(super) fn run_reader(shared: &Shared, index: usize, number: u64, sessions: &
     let station = &mut floor.stations[index];
     let Some(wire) = station.wire.as_mut().filter(|wire| wire.reading == Some(number)) else { return };
     wire.reading = None;
+    station.vacant = station.retired;
     let was_wanted = wire.reader == Some(number);
     if was_wanted {
         wire.reader = None;
@@ -115,9 +116,14 @@ pub(super) fn silence_allowed(promise: &Promise, has_begun: bool) -> Duration {
 
 impl<'a> Feed<'a> {
     fn new(shared: &'a Shared, index: usize, events: &'a Sender<DeskEvent>, reader: Option<u64>) -> Self {
-        let camera = lock(&shared.floor).stations[index].camera.id.clone();
-        let heard = shared.clock.monotonic();
-        Self { shared, index, camera, events, reader, heard, arrived: heard, undecodable_running: 0, up_since: None }
+        let now = shared.clock.monotonic();
+        let (camera, heard, up_since) = {
+            let station = &lock(&shared.floor).stations[index];
+            // A reader goes on where key frames left off.
+            let (heard, up_since) = station.wire.as_ref().map_or((now, None), |wire| (wire.heard, wire.up_since));
+            (station.camera.id.clone(), heard, up_since)
+        };
+        Self { shared, index, camera, events, reader, heard, arrived: now, undecodable_running: 0, up_since }
     }
 
     /// Everything stops, this camera was taken off, or nobody wants all of its pictures any more.
@@ -179,6 +185,10 @@ impl<'a> Feed<'a> {
         let now = self.shared.clock.monotonic();
         let resumes = {
             let station = &mut lock(&self.shared.floor).stations[self.index];
+            let reader = station.wire.as_ref().and_then(|wire| wire.reader);
+            if self.reader.is_some() && (station.retired || reader != self.reader) {
+                return false;
+            }
             let placed = station.line.place(picture.media_time, picture.captured.at);
             picture.media_time = placed.media_time;
             if let Some(wire) = &mut station.wire {
@@ -198,7 +208,7 @@ impl<'a> Feed<'a> {
         });
         self.shared.show(self.index, &picture);
         let at = picture.media_time;
-        let offered = Offered { content: Content::Picture(picture), discontinuity, resumes };
+        let offered = Offered { content: Content::Picture(picture), discontinuity, resumes, reader: self.reader };
         self.shared.offer(self.index, offered, |due| due.arrives(at));
         true
     }
@@ -206,6 +216,10 @@ impl<'a> Feed<'a> {
     fn take_undecodable(&mut self, media_time: Option<MediaTime>, why: &str) -> bool {
         let (newest, media_time) = {
             let line = &lock(&self.shared.floor).stations[self.index].line;
+            if self.reader.is_some() && media_time.is_some_and(|media_time| line.has(media_time)) {
+                // It was counted before everything was read.
+                return true;
+            }
             (line.newest(), media_time.map(|media_time| line.on_line(media_time)))
         };
         if let (Some(media_time), Some((before, captured))) = (media_time, newest)

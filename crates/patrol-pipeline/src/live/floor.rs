@@ -54,6 +54,8 @@ pub(super) struct Station {
     /// Who waits for the next look.
     pub(super) asked: Vec<Asked>,
     pub(super) viewers: Vec<Viewer>,
+    /// Viewers are being shown a picture at this moment, and are not in the list.
+    pub(super) showing: bool,
     pub(super) inferences: u64,
     pub(super) fixtures: u32,
     pub(super) cells: CellCounts,
@@ -133,6 +135,7 @@ impl Station {
             vacant: false,
             asked: Vec::new(),
             viewers: Vec::new(),
+            showing: false,
             inferences: 0,
             fixtures: 0,
             cells: CellCounts::default(),
@@ -216,11 +219,17 @@ impl Shared {
 
     /// Puts a picture or a key frame into its camera's slot, and the camera among the ready ones when its look is due. `due` decides on that.
     pub(super) fn offer(&self, index: usize, offered: Offered, due: impl FnOnce(&mut DueRule) -> bool) {
-        let Offered { content, discontinuity, resumes } = offered;
+        self.offer_on(&mut lock(&self.floor), index, offered, due);
+        self.ready.notify_one();
+    }
+
+    /// The same on a floor that is locked already; whoever waits for work must be told afterwards.
+    pub(super) fn offer_on(&self, floor: &mut Floor, index: usize, offered: Offered, due: impl FnOnce(&mut DueRule) -> bool) {
+        let Offered { content, discontinuity, resumes, reader } = offered;
         let now = self.clock.now();
-        let mut floor = lock(&self.floor);
         let station = &mut floor.stations[index];
-        if station.retired {
+        let is_left = reader.is_some() && station.wire.as_ref().is_none_or(|wire| wire.reader != reader);
+        if station.retired || is_left {
             return;
         }
         if discontinuity || resumes {
@@ -236,8 +245,6 @@ impl Shared {
             station.account.ends(stale.captured(), now, Outcome::Stale);
         }
         floor.queue(index);
-        drop(floor);
-        self.ready.notify_one();
     }
 }
 
@@ -247,6 +254,8 @@ pub(super) struct Offered {
     pub(super) discontinuity: bool,
     /// The first picture after an outage, which says nothing about how far apart pictures are.
     pub(super) resumes: bool,
+    /// Who read it; what he reads is no longer wanted once another lane is chosen, and his camera's place may be another's.
+    pub(super) reader: Option<u64>,
 }
 
 impl Floor {
@@ -288,7 +297,8 @@ impl Floor {
         station.retired = true;
         station.asked.clear();
         station.viewers.clear();
-        station.vacant = station.wire.is_some();
+        // A reader that still runs would put its picture into whichever camera has this place.
+        station.vacant = station.wire.as_ref().is_some_and(|wire| wire.reading.is_none());
         if let Some(link) = station.link.take() {
             link.set_watched(false);
         }

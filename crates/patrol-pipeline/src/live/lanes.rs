@@ -106,11 +106,17 @@ impl Lanes<'_> {
             Step::Nothing => {}
             Step::Connect(sessions) => {
                 self.numbers = number;
+                let step_sessions = sessions.clone();
                 let shared = self.shared.clone();
                 sessions.connect(Arc::new(move |news| match news {
                     SessionNews::Key(key) => shared.key_arrives(index, number, key),
                     SessionNews::Ended(why) => shared.session_ended(index, number, why),
                 }));
+                let is_wanted = lock(&self.shared.floor).stations[index].wire.as_ref().is_some_and(|wire| wire.session == Some(number));
+                if !is_wanted {
+                    // The camera was taken off in between.
+                    step_sessions.hang_up();
+                }
             }
             Step::Read(sessions) => {
                 self.numbers = number;
@@ -136,9 +142,11 @@ impl Lanes<'_> {
             Ok(thread) => self.threads.push(thread),
             Err(error) => {
                 tracing::error!(%camera, error, "its pictures cannot be read one by one");
-                if let Some(wire) = &mut lock(&self.shared.floor).stations[index].wire {
+                let station = &mut lock(&self.shared.floor).stations[index];
+                if let Some(wire) = &mut station.wire {
                     (wire.reader, wire.reading) = (None, None);
                 }
+                station.vacant = station.retired;
             }
         }
     }
@@ -183,6 +191,7 @@ impl Lanes<'_> {
                 watched: station.cells.open > 0,
             });
         }
+        floor.bursting = bursting;
         let workers = self.shared.busy_since_ms.len() as f64;
         let busy_ns = self.shared.busy_ns.load(Ordering::Relaxed);
         let busy = busy_ns.saturating_sub(self.busy_ns) as f64 / 1e9 / since.as_secs_f64().max(f64::EPSILON);
@@ -212,20 +221,21 @@ impl Lanes<'_> {
             }
         }
         let refused: Vec<CameraId> = plan.refused.iter().map(|at| floor.stations[running[*at]].camera.id.clone()).collect();
+        let refused_for = if refused.is_empty() { Duration::ZERO } else { floor.load.refused_for + since };
         if !refused.is_empty() && floor.load.refused.is_empty() {
             tracing::error!(cameras = refused.len(), missing_workers = plan.missing, "promises are refused: there is too much to look at");
         }
-        floor.bursting = bursting;
         floor.may_burst = plan.demand < capacity * super::floor::BURST_LOAD_MAX;
-        floor.load = LoadReading { load: (plan.demand + decoding) / (workers * CAPACITY_PART), missing: plan.missing, refused };
+        floor.load =
+            LoadReading { load: (plan.demand + decoding) / (workers * CAPACITY_PART), missing: plan.missing, refused, refused_for };
     }
 }
 
 /// What is to be done next for a camera on the wire.
 fn step(station: &mut Station, now: Duration, number: u64, index: usize) -> Step {
     let status = station.link.as_ref().map(|link| link.status());
-    let wanted = !station.viewers.is_empty() || !station.asked.is_empty();
-    let look_every = station.look_every;
+    let wanted = station.showing || !station.viewers.is_empty() || !station.asked.is_empty();
+    let (look_every, promised) = (station.look_every, station.camera.promise.look_every);
     let Some(wire) = &mut station.wire else { return Step::Nothing };
     if let Some(why) = wire.ended.take() {
         // Spread by camera, so that a hundred cameras behind one switch do not all come back in the same instant.
@@ -245,12 +255,14 @@ fn step(station: &mut Station, now: Duration, number: u64, index: usize) -> Step
     }
     wire.key_interval_s = if wire.up_since.is_some() { status.and_then(|status| status.key_interval_s) } else { None };
     let burst_is_over = wire.end_burst(now);
+    wire.keyless &= wire.key_interval_s.is_none();
     let facts = LaneFacts {
-        look_every,
+        look_every: promised,
         key_interval_s: wire.key_interval_s,
         since_key: now.saturating_sub(wire.heard),
-        wanted_now: wanted || wire.is_bursting(),
+        wanted_now: wanted || wire.keyless || wire.is_bursting(),
     };
+    wire.keyless |= facts.is_keyless();
     let lane = facts.lane();
     let mut step = Step::Nothing;
     match (lane, wire.reader) {
@@ -292,23 +304,23 @@ impl Shared {
     /// A key frame has come, on the net thread: it is put into the slot as it is.
     fn key_arrives(&self, index: usize, session: u64, mut key: KeyFrame) {
         let now = self.clock.monotonic();
-        let (offered, interval_s) = {
-            let mut floor = lock(&self.floor);
-            let station = &mut floor.stations[index];
-            let Some(wire) = station.wire.as_mut().filter(|wire| wire.session == Some(session)) else { return };
-            wire.hears(now);
-            // Told by whoever looks or tends next: nobody waits for the desk here.
-            station.reliance.feed(true);
-            station.reliance.silent(None);
-            if station.retired || station.line.has(key.media_time) {
-                return;
-            }
-            let placed = station.line.place(key.media_time, key.captured.at);
-            key.media_time = placed.media_time;
-            (Offered { content: Content::Key(key), discontinuity: false, resumes: placed.resumes }, wire.key_interval_s)
-        };
-        let at = offered.content.media_time();
-        self.offer(index, offered, |due| due.key_arrives(at, interval_s));
+        let mut floor = lock(&self.floor);
+        let station = &mut floor.stations[index];
+        let Some(wire) = station.wire.as_mut().filter(|wire| wire.session == Some(session)) else { return };
+        wire.hears(now);
+        let interval_s = wire.key_interval_s;
+        // Told by whoever looks or tends next: nobody waits for the desk here.
+        station.reliance.feed(true);
+        station.reliance.silent(None);
+        if station.retired || station.line.has(key.media_time) {
+            return;
+        }
+        let placed = station.line.place(key.media_time, key.captured.at);
+        key.media_time = placed.media_time;
+        let offered = Offered { content: Content::Key(key), discontinuity: false, resumes: placed.resumes, reader: None };
+        self.offer_on(&mut floor, index, offered, |due| due.key_arrives(placed.media_time, interval_s));
+        drop(floor);
+        self.ready.notify_one();
     }
 
     fn session_ended(&self, index: usize, session: u64, why: String) {

@@ -33,6 +33,8 @@ pub(super) struct Wire {
     pub(super) reading: Option<u64>,
     /// The longest that key frames were apart lately.
     pub(super) key_interval_s: Option<f64>,
+    /// This session sends no key frames: all of it is read until one comes after another.
+    pub(super) keyless: bool,
     /// Seconds that decoding everything has taken so far, and a second ago.
     pub(super) decode_s: f64,
     burst_until: Option<Duration>,
@@ -52,6 +54,7 @@ impl Wire {
             reader: None,
             reading: None,
             key_interval_s: None,
+            keyless: false,
             decode_s: 0.0,
             burst_until: None,
             burst_ended: None,
@@ -69,7 +72,7 @@ impl Wire {
 
     pub(super) fn begin(&mut self, session: u64, now: Duration) {
         self.session = Some(session);
-        (self.ended, self.heard, self.up_since, self.key_interval_s) = (None, now, None, None);
+        (self.ended, self.heard, self.up_since, self.key_interval_s, self.keyless) = (None, now, None, None, false);
     }
 
     /// The session is over. Gives how long it takes until the next one; `spread` around 1 keeps cameras behind one switch from coming back

@@ -32,11 +32,17 @@ impl Worker {
             let (start, began) = (clock.now(), clock.monotonic());
             self.shared.busy_since_ms[self.index].store(began.as_millis() as u64 + 1, Ordering::Relaxed);
             let (captured, is_key) = (held.captured(), matches!(held.content, Content::Key(_)));
-            let mut waiting = match held.develop() {
+            let developed = catch_unwind(AssertUnwindSafe(|| held.develop()));
+            let mut waiting = match developed.unwrap_or_else(|_| Err("decoding broke off; this is a defect of the patrol".to_owned())) {
                 Ok(waiting) => waiting,
                 Err(why) => {
                     tracing::warn!(camera = %watch.camera.id, why, "undecodable");
-                    self.undecodable(index, watch, captured, why);
+                    let spent = clock.monotonic().saturating_sub(began);
+                    if let Some(report) = self.undecodable(index, watch, captured, why, spent)
+                        && self.events.send(DeskEvent::Camera(report)).is_err()
+                    {
+                        return;
+                    }
                     self.shared.busy_since_ms[self.index].store(0, Ordering::Relaxed);
                     continue;
                 }
@@ -95,15 +101,35 @@ impl Worker {
     }
 
     /// A key frame gave no picture: the camera waits for its next one.
-    fn undecodable(&self, index: usize, watch: Box<CameraWatch>, captured: WallTime, why: String) {
+    fn undecodable(
+        &self,
+        index: usize,
+        mut watch: Box<CameraWatch>,
+        captured: WallTime,
+        why: String,
+        spent: Duration,
+    ) -> Option<CameraReport> {
         let now = self.shared.clock.now();
+        watch.judge_sight(Outcome::Undecodable);
+        self.shared.busy_ns.fetch_add(spent.as_nanos() as u64, Ordering::Relaxed);
         let mut floor = lock(&self.shared.floor);
         let station = &mut floor.stations[index];
         station.account.ends(captured, now, Outcome::Undecodable);
+        station.spent(spent);
         station.last_error = Some(why);
         station.due.missed();
+        station.slot.expect();
+        station.reliance.sight(watch.cannot_see());
+        let report = station.reliance.report(&station.camera.id, now);
+        if station.retired {
+            watch.drop_link();
+            station.watch = Some(watch);
+            return None;
+        }
+        watch.camera.clone_from(&station.camera);
         station.watch = Some(watch);
         floor.queue(index);
+        report
     }
 
     fn next(&self) -> Option<(usize, Box<CameraWatch>, Held)> {

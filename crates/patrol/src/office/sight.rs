@@ -19,6 +19,9 @@ const CLOCK_AGAIN_AFTER: Duration = Duration::from_hours(1);
 /// clock against another camera's.
 const CLOCK_SKEW_MAX_S: f64 = 5.0;
 
+/// There is too much to look at for so long before it rings: a street that comes back after an outage is examined all at once.
+const REFUSED_MIN: Duration = Duration::from_secs(30);
+
 impl Board {
     /// Rings about cameras; called every second.
     pub(crate) fn watch_cameras(&self) {
@@ -30,11 +33,11 @@ impl Board {
         }
     }
 
-    /// Rings as soon as there is more to look at than the workers can do even at the limits, and names who is seen late.
+    /// Rings when there is more to look at than the workers can do even at the limits, and names who is seen late.
     fn watch_load(&self, load: &LoadReading, readings: &[CameraReading]) {
         let now = self.clock.now();
         let mut rung = lock(&self.overloaded);
-        if load.refused.is_empty() || rung.is_some_and(|last| now.since(last) < AGAIN_AFTER) {
+        if load.refused_for < REFUSED_MIN || rung.is_some_and(|last| now.since(last) < AGAIN_AFTER) {
             return;
         }
         *rung = Some(now);
