@@ -138,7 +138,7 @@ impl PictureSource for Reader {
 impl Link for Wire {
     fn status(&self) -> LinkStatus {
         let known = !self.keyless.load(Ordering::SeqCst);
-        LinkStatus { key_interval_s: known.then(|| self.keys_apart.as_secs_f64()), ..LinkStatus::default() }
+        LinkStatus { key_interval_s: known.then_some(self.keys_apart.as_secs_f64()), ..LinkStatus::default() }
     }
     fn set_watched(&self, _: bool) {}
     fn cut(&self, _: WallTime, _: WallTime) -> Result<Option<Vec<u8>>, String> {
