@@ -104,7 +104,6 @@ pub(super) fn measure(context: &Context, wanted: Wanted) -> Vec<Measure> {
     let mut measures = Vec::new();
     let peer = if wanted.p2 { full_decode(context) } else { Figure::NotMeasured("P2 was not asked for".into()) };
     let mut street: Option<(&'static str, ServedStreet)> = None;
-    let mut cost = None;
     let ends_row = if context.short { ENDS_ROW_SHORT } else { ENDS_ROW };
     for (number, row) in ROWS.iter().enumerate() {
         if number != ends_row && !wanted.p2 {
@@ -115,6 +114,8 @@ pub(super) fn measure(context: &Context, wanted: Wanted) -> Vec<Measure> {
             measures.push(Measure::without("P2", row.what, COUNT_UNIT, row.aim, "left out of the short form; run it without --short"));
             continue;
         }
+        // What a camera costs where all looks are examined says little about where few are.
+        let mut cost = None;
         let (runs, stop) = run_row(context, row, &counts, &mut street, &mut cost);
         if wanted.p2 {
             measures.push(how_many(row, &runs, stop.as_ref(), &peer));
