@@ -59,8 +59,11 @@ impl Ask {
             return self.look_limit_s;
         }
         let pictures = (self.cost_s / share / self.pictures_apart_s.max(PICTURES_APART_MIN_S)).ceil();
-        // Half a picture more, so that the look falls onto this picture and not onto the one before.
-        let every_s = (pictures + 0.5) * self.pictures_apart_s.max(PICTURES_APART_MIN_S);
+        let apart_s = self.pictures_apart_s.max(PICTURES_APART_MIN_S);
+        let at_s = pictures * apart_s;
+        // So much more that the look falls onto this picture and not onto the one before.
+        let ahead_s = AHEAD_S.min(at_s * AHEAD_PART / (1.0 - AHEAD_PART));
+        let every_s = at_s + ahead_s.max(0.5 * apart_s);
         every_s.clamp(self.look_every_s, self.look_limit_s.max(self.look_every_s))
     }
 }
@@ -145,7 +148,8 @@ pub fn plan(asks: &[Ask], capacity: f64) -> Plan {
     // What the others leave over, and never nothing.
     let left = (-over).max(capacity * REFUSED_PART_MIN);
     for &index in &refused {
-        every_s[index] = asks[index].interval_s(every_s[index]) * (refused_demand / left).max(1.0);
+        let late_s = asks[index].interval_s(every_s[index]) * (refused_demand / left).max(1.0);
+        every_s[index] = late_s.max(every_s[index]);
     }
     Plan { look_every_s: every_s, demand, missing, refused }
 }
