@@ -159,7 +159,7 @@ fn who_lies_still_keeps_his_clock_when_the_session_breaks() {
     camera.feed = LiveFeed::Source(Box::new(move || {
         let sends = on();
         let source = Camera { begun: clock.now(), clock: clock.clone(), sends, people: vec![lies], number: 0 };
-        Ok(Box::new(Breaks { source, left: 50, broken: breaks.clone() }))
+        Ok(Box::new(Breaks { source, left: 80, broken: breaks.clone() }))
     }));
     street.start(vec![camera], |_| {});
     street.wait_until("two sessions have ended", || broken.load(Ordering::SeqCst) >= 2);
@@ -168,9 +168,9 @@ fn who_lies_still_keeps_his_clock_when_the_session_breaks() {
     let gauge = street.live.as_ref().expect("started").gauge();
     gauge.look_now(&CameraId::new("breaks"), Box::new(move |fresh| tell.send(fresh).expect("waits"))).expect("may ask");
     let fresh = told.recv_timeout(PATIENCE).expect("a fresh look");
-    // Two sessions of 12 s and more lie behind him.
+    // The present session is a second or two old.
     let still = fresh.people[0].still.expect("he has not moved");
-    assert!(still >= Duration::from_secs(23), "{still:?}");
+    assert!(still >= Duration::from_secs(5), "{still:?}");
     street.live.take().expect("started").stop().expect("written");
 }
 
