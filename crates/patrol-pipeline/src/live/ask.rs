@@ -1,8 +1,9 @@
 //! What a person may ask of a running camera: a look right now, and its pictures while somebody watches.
 
 use super::floor::{Floor, Shared, Station, lock};
+use crate::slot::Waiting;
 use crate::watch::CameraWatch;
-use patrol_core::{CameraId, Outcome, Picture, PixelBox, Posture, TrackStage};
+use patrol_core::{CameraId, MediaTime, Outcome, Picture, PixelBox, Posture, TrackStage};
 use std::time::Duration;
 
 /// A look that a person asked for, with everyone seen in it.
@@ -86,14 +87,16 @@ impl Shared {
         station.asked.retain(|asked| self.clock.real_wait(now.saturating_sub(asked.since)) < ASKED_KEPT);
     }
 
-    /// Tells those who asked for a look what was seen. An old picture tells them nothing: they wait on.
-    pub(super) fn answer(&self, index: usize, watch: &CameraWatch, picture: &Picture, outcome: Outcome) {
-        if self.clock.now().since(picture.captured.at) > FRESH_MAX {
+    /// Tells those who asked for a look what was seen. An old picture tells them nothing, nor does a look that was under way when they asked and may
+    /// not have been examined: they wait on.
+    pub(super) fn answer(&self, index: usize, watch: &CameraWatch, waiting: &Waiting, outcome: Outcome) {
+        let picture = &waiting.picture;
+        if !waiting.asked || self.clock.now().since(picture.captured.at) > FRESH_MAX {
             return;
         }
         let asked = std::mem::take(&mut lock(&self.floor).stations[index].asked);
         for Asked { on_fresh, .. } in asked {
-            on_fresh(FreshLook { picture: picture.clone(), outcome, people: seen(watch) });
+            on_fresh(FreshLook { picture: picture.clone(), outcome, people: seen(watch, picture.media_time) });
         }
     }
 
@@ -143,14 +146,14 @@ impl Floor {
 }
 
 /// Everyone confirmed in the look that `watch` has just taken.
-fn seen(watch: &CameraWatch) -> Vec<Seen> {
+fn seen(watch: &CameraWatch, now: MediaTime) -> Vec<Seen> {
     let confirmed = watch.tracks().iter().filter(|track| track.stage == TrackStage::Confirmed);
     confirmed
         .map(|track| Seen {
             bbox: track.bbox,
             posture: watch.posture(track.id),
             confidence: track.score_mean,
-            still: track.still_since.map(|since| track.last_seen.since(since)),
+            still: track.still_since.map(|since| now.since(since)),
         })
         .collect()
 }

@@ -80,7 +80,7 @@ impl Worker {
             }
             let end = clock.now();
             let camera = watch.camera.id.clone();
-            told(&camera, || self.shared.answer(index, &watch, &waiting.picture, outcome));
+            told(&camera, || self.shared.answer(index, &watch, &waiting, outcome));
             if let Some(memories) = &self.shared.memories
                 && let Some(memory) = watch.memory_when_due()
             {
