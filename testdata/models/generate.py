@@ -21,11 +21,11 @@ def shape(name, values):
     return numpy_helper.from_array(np.asarray(values, dtype=np.int64), name)
 
 
-def save(name, channels, nodes, initializers, output_shape):
+def save(name, channels, nodes, initializers, output_shape, sides=(SIDE, SIDE)):
     graph = helper.make_graph(
         nodes,
         name,
-        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, channels, SIDE, SIDE])],
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, channels, *sides])],
         [helper.make_tensor_value_info("output", TensorProto.FLOAT, output_shape)],
         initializers,
     )
@@ -54,6 +54,15 @@ def center():
         helper.make_node("Concat", ["heat", "rest"], ["output"], axis=1),
     ]
     save("tiny-center", 1, nodes, [constant("twenty", 20), constant("ten", 10), constant("rest", rest)], [1, 5, 8, 8])
+
+
+def any_size():
+    """As `center`, for an input of any size."""
+    weights = np.zeros((5, 1, 1, 1))
+    weights[0] = 20
+    nodes = [pool("images", "bright", 4), helper.make_node("Conv", ["bright", "weights", "bias"], ["output"])]
+    initializers = [constant("weights", weights), constant("bias", [-10, 0.5, 0.5, 6, 12])]
+    save("tiny-any-size", 1, nodes, initializers, [1, 5, "rows", "columns"], ("height", "width"))
 
 
 def brightness(strides):
@@ -94,5 +103,6 @@ def yolov8():
 
 
 center()
+any_size()
 yolox()
 yolov8()

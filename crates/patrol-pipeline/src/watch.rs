@@ -62,6 +62,8 @@ pub struct CameraWatch {
     /// When it was examined last, and how many looks must be examined in any case.
     examined_at: Option<MediaTime>,
     examine_next: u32,
+    /// When it was examined at every scale last.
+    in_full_at: Option<MediaTime>,
     /// Time of the last look, and from the look before to it.
     last_look: Option<MediaTime>,
     /// Of the last look: wall time of media time zero, and the picture's size.
@@ -109,6 +111,7 @@ impl CameraWatch {
             remembered: (MediaTime::ZERO, Vec::new()),
             examined_at: None,
             examine_next: 0,
+            in_full_at: None,
             last_look: None,
             last_zero: None,
             restart_later: false,
@@ -229,9 +232,13 @@ impl CameraWatch {
     /// then that is the answer (design §4).
     pub(crate) fn is_unchanged(&self, now: MediaTime) -> bool {
         let rescan = if self.stage.cells.any_open() { OPEN_RESCAN } else { self.camera.promise.rescan_every.min(RESCAN_MAX) };
+        self.is_recent(self.examined_at, now, rescan) && self.examine_next == 0 && self.stage.is_settled()
+    }
+
+    /// Whether the next look would still come in time to repeat what was done `at` every `rescan`.
+    fn is_recent(&self, at: Option<MediaTime>, now: MediaTime, rescan: Duration) -> bool {
         let rescan = rescan.mul_f64(1.0 - RESCAN_SPREAD * self.spread());
-        let is_recent = self.examined_at.is_some_and(|at| at <= now && now.since(at) + self.look_gap <= rescan);
-        is_recent && self.examine_next == 0 && self.stage.is_settled()
+        at.is_some_and(|at| at <= now && now.since(at) + self.look_gap <= rescan)
     }
 
     /// 0–1, other for each camera and each examination.
@@ -251,8 +258,12 @@ impl CameraWatch {
     /// Runs the detectors over the whole picture, and enlarged over the places where somebody is missing.
     pub(crate) fn detect(&mut self, seen: &Picture, eyes: &mut Eyes) -> Result<(), VisionError> {
         let view = self.view_here(seen.size());
-        let context = DetectContext { modality: self.camera.modality, view: view.as_ref(), gsd_m: None };
+        let in_full = !self.is_recent(self.in_full_at, seen.media_time, self.camera.promise.rescan_every.min(RESCAN_MAX));
+        let context = DetectContext { modality: self.camera.modality, view: view.as_ref(), gsd_m: None, in_full };
         self.inferences += eyes.examine(&self.detectors, seen, &context, &mut self.detections)?;
+        if in_full {
+            self.in_full_at = Some(seen.media_time);
+        }
         if !eyes.has_network(&self.detectors) {
             return Ok(());
         }

@@ -22,6 +22,7 @@ fn main() {
         std: [1.0; 3],
         pad_value: 114.0,
         letterbox: Letterbox::TopLeft,
+        any_size: false,
     };
     let clock = SystemClock::new();
     for (width, height) in [(768, 432), (1280, 720), (1920, 1080)] {

@@ -1,5 +1,6 @@
 //! A model's card: what the file is, what it wants and gives, and what is known about it.
 
+use crate::calibration::Calibration;
 use crate::error::VisionError;
 use patrol_core::Modality;
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,9 @@ pub struct InputSpec {
     pub pad_value: f32,
     #[serde(default)]
     pub letterbox: Letterbox,
+    /// The network takes any input in multiples of 32: a whole picture is given one of its own proportions, with about as many pixels.
+    #[serde(default)]
+    pub any_size: bool,
 }
 
 /// How people must appear in the model's input. A card with it has larger pictures examined in tiles and people who would be too large
@@ -80,6 +84,19 @@ pub struct InputSpec {
 pub struct ScaleSpec {
     /// Shortest and longest long side of a person in pixels of the model's input, as trained and measured.
     pub person_px: [f32; 2],
+    #[serde(default)]
+    pub tiles: TilesWhen,
+}
+
+/// Which looks cut a larger picture into tiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TilesWhen {
+    #[default]
+    Always,
+    /// Those that examine in full, once every `rescan_every_s`: they look at the whole picture and then, as far as that shows people too
+    /// small, at its tiles. The others look at the whole picture only.
+    InFull,
 }
 
 /// The same network in another precision: same tensors, another file.
@@ -123,6 +140,11 @@ pub struct ModelCard {
     pub fp32: Option<OtherFile>,
     #[serde(default)]
     pub scale: Option<ScaleSpec>,
+    #[serde(default)]
+    pub calibration: Option<Calibration>,
+    /// Finds a person turned by any angle as well as an upright one: nothing is gained by turning a place that is looked at closer.
+    #[serde(default)]
+    pub any_turn: bool,
     pub modality: Modality,
     pub layout: Layout,
     pub input: InputSpec,
@@ -187,13 +209,16 @@ impl ModelCard {
                 return wrong(key, &format!("{hash:?}"), "64 lower-case hexadecimal digits");
             }
         }
-        if let Some(ScaleSpec { person_px: [shortest, longest] }) = self.scale {
+        if let Some(ScaleSpec { person_px: [shortest, longest], .. }) = self.scale {
             // Twice the shortest: otherwise no scale would suit both a person who stands near and one who stands far.
             let longest_max = input.width.min(input.height) as f32 / 2.0;
             if !(shortest >= 1.0 && longest >= 2.0 * shortest && longest <= longest_max) {
                 let wanted = format!("the shortest, 1 or more, then at least twice that, at most {longest_max}");
                 return wrong("scale.person_px", &format!("{shortest}, {longest}"), &wanted);
             }
+        }
+        if let Some(calibration) = &self.calibration {
+            calibration.check()?;
         }
         // 32: the coarsest stride of the grid layouts; 4096: where one input alone takes 200 MB.
         let side = |value: u32| (32..=4096).contains(&value) && value.is_multiple_of(32);
@@ -306,6 +331,7 @@ order = "gray"
         check_refused(&GOOD.replace("width = 64", "width = 60"), "input size is 60×64, wanted multiples of 32");
         check_refused(&GOOD.replace("channels = 1", "channels = 3"), "1 with order gray");
         check_refused(&GOOD.replace("e3b0", "E3B0"), "64 lower-case hexadecimal digits");
+        check_refused(&format!("{GOOD}\n[calibration]\nraw = [0.5, 0.4]\nscore = [0.1, 0.2]"), "calibration has raw [0.5, 0.4]");
         check_refused(&GOOD.replace("min_score = 0.3", "min_score = 30"), "min_score is 30, wanted 0 to 1");
     }
 

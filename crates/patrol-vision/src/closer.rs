@@ -135,7 +135,7 @@ mod tests {
         assert_eq!((far.w, far.right(), far.y), (104.0, 1920.0, 0.0), "four times, inside the picture");
         let near = region(&PixelBox::new(500.0, 500.0, 300.0, 100.0), size, input, None);
         assert!(near.w > 800.0 && near.w < 900.0, "{near:?}");
-        let spec = ScaleSpec { person_px: [8.0, 100.0] };
+        let spec = ScaleSpec { person_px: [8.0, 100.0], tiles: crate::card::TilesWhen::Always };
         let own = region(&PixelBox::new(100.0, 100.0, 60.0, 20.0), PictureSize::new(640, 512), [640.0, 512.0], Some(&spec));
         assert_eq!(own, PixelBox::new(0.0, 0.0, 640.0, 512.0), "never smaller than it is");
     }

@@ -21,6 +21,8 @@ pub struct DetectContext<'a> {
     pub view: Option<&'a CameraView>,
     /// Ground sampling distance, metres per pixel, when known otherwise: drones looking down.
     pub gsd_m: Option<f32>,
+    /// The look owes an examination at every scale at which somebody could be seen, not only at the cheapest.
+    pub in_full: bool,
 }
 
 pub trait Detector: Send {

@@ -57,6 +57,7 @@ pub fn rgb(picture: &Picture, region: &PixelBox, width: u32, height: u32) -> Vec
         std: [1.0; 3],
         pad_value: 0.0,
         letterbox: Letterbox::TopLeft,
+        any_size: false,
     };
     let mut preparer = Preparer::new(&input);
     let mut planes = vec![0.0; preparer.tensor_len()];

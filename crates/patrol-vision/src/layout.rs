@@ -16,7 +16,7 @@ pub struct Candidate {
 }
 
 /// The model's input, as its layout needs to know it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InputExtent {
     pub width: u32,
     pub height: u32,

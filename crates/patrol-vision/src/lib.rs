@@ -2,12 +2,13 @@
 //!
 //! In reading order: [`detector`] is the face that the pipeline talks to; [`card`] describes a model, [`runtime`] loads
 //! ONNX Runtime, [`onnx`] runs a model, with [`tiles`] saying where and at which scale, [`prepare`] making its input in one
-//! pass and [`layout`] reading its output;
+//! pass and [`layout`] reading its output, [`calibration`] making its scores comparable;
 //! [`hot_spot`] finds warm bodies in thermal pictures without a model; [`combine`](combine()) puts both together;
 //! [`thermal`] reads intensity from thermal video, whatever its palette, polarity and overlays;
 //! [`usability`] refuses pictures in which nobody could be seen; [`change`] says whether one need not be examined again and what became of a place;
 //! [`motion`] says how the camera itself has moved; [`jpeg`] makes evidence.
 
+pub mod calibration;
 mod canvas;
 pub mod card;
 pub mod change;

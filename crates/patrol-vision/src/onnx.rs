@@ -1,14 +1,14 @@
 //! Runs a detector described by its card.
 
 use crate::canvas::Canvas;
-use crate::card::ModelCard;
+use crate::card::{InputSpec, ModelCard};
 use crate::closer::{self, Turned};
 use crate::detector::{DetectContext, Detector, Device};
 use crate::error::VisionError;
 use crate::layout::{Candidate, InputExtent, keep_best};
 use crate::prepare::Preparer;
 use crate::runtime::OnnxRuntime;
-use crate::tiles::{Found, Tile, Tiling, is_cut, merge};
+use crate::tiles::{Found, Tile, Tiling, input_for, is_cut, merge};
 use ort::ep::{CUDA, ExecutionProvider};
 use ort::session::Session;
 use ort::value::{Outlet, Tensor, TensorElementType};
@@ -20,8 +20,8 @@ pub struct OnnxDetector {
     session: Session,
     input_name: String,
     output_index: usize,
-    tensor: Tensor<f32>,
-    preparer: Preparer,
+    /// The card's own, then those of other proportions; last used at the end.
+    inputs: Vec<Input>,
     card: ModelCard,
     min_score: f32,
     device: Device,
@@ -32,6 +32,25 @@ pub struct OnnxDetector {
     /// Places that are looked at on their side.
     canvas: Canvas,
     runtime: Arc<OnnxRuntime>,
+}
+
+/// An input of one size.
+struct Input {
+    extent: InputExtent,
+    tensor: Tensor<f32>,
+    preparer: Preparer,
+}
+
+/// Inputs that are kept: pictures of a district have a few proportions.
+const INPUTS_MAX: usize = 6;
+
+impl Input {
+    fn new(card: &ModelCard, width: u32, height: u32) -> Result<Self, VisionError> {
+        let preparer = Preparer::new(&InputSpec { width, height, ..card.input.clone() });
+        let shape = [1_usize, card.input.channels as usize, height as usize, width as usize];
+        let tensor = Tensor::from_array((shape, vec![0.0_f32; preparer.tensor_len()])).map_err(|error| inference(card, &error))?;
+        Ok(Self { extent: InputExtent { width, height }, tensor, preparer })
+    }
 }
 
 impl OnnxDetector {
@@ -65,21 +84,18 @@ impl OnnxDetector {
         let output_index = named(session.outputs(), card.output.as_deref(), "output", card)?;
         check_output(&session.outputs()[output_index], card)?;
         let input_name = session.inputs()[input].name().to_owned();
-        let preparer = Preparer::new(&card.input);
-        let shape = [1_usize, card.input.channels as usize, card.input.height as usize, card.input.width as usize];
-        let tensor = Tensor::from_array((shape, vec![0.0_f32; preparer.tensor_len()])).map_err(|error| inference(card, &error))?;
+        let inputs = vec![Input::new(card, card.input.width, card.input.height)?];
         let min_score = min_score.unwrap_or(card.min_score);
         let runtime = Arc::clone(runtime);
         Ok(Self {
             session,
             input_name,
             output_index,
-            tensor,
-            preparer,
+            inputs,
             card: card.clone(),
             min_score,
             device,
-            tiling: card.scale.map(|spec| Tiling::new(spec, card.input.width, card.input.height)),
+            tiling: card.scale.map(|spec| Tiling::new(spec, &card.input)),
             tiles: Vec::new(),
             candidates: Vec::new(),
             found: Vec::new(),
@@ -98,17 +114,42 @@ impl OnnxDetector {
         &self.runtime
     }
 
+    /// The input for a tile; for a whole picture, where the network allows it, one of its proportions.
+    fn input_for(&mut self, picture: &Picture, tile: &Tile) -> Result<usize, VisionError> {
+        if !(tile.whole && self.card.input.any_size) {
+            return Ok(0);
+        }
+        let (width, height) = input_for(picture.size(), [self.card.input.width as f32, self.card.input.height as f32]);
+        if let Some(known) = self.inputs.iter().position(|input| input.extent == InputExtent { width, height }) {
+            return Ok(known);
+        }
+        if self.inputs.len() == INPUTS_MAX {
+            self.inputs.remove(1);
+        }
+        self.inputs.push(Input::new(&self.card, width, height)?);
+        Ok(self.inputs.len() - 1)
+    }
+
     /// One inference; appends to `self.found`, in pixels of the picture.
     fn examine(&mut self, picture: &Picture, tile: &Tile, modality: Modality) -> Result<(), VisionError> {
-        let Self { session, tensor, preparer, card, candidates, found, .. } = self;
+        let input = self.input_for(picture, tile)?;
+        let Self { session, inputs, card, candidates, found, .. } = self;
+        let Input { extent, tensor, preparer } = &mut inputs[input];
+        let extent = *extent;
         let placement = preparer.fill_at(picture, Some(&tile.region), tile.scale, modality, tensor.extract_tensor_mut().1);
         let outputs = session.run(ort::inputs![self.input_name.as_str() => &*tensor]).map_err(|error| inference(card, &error))?;
         let (shape, values) = outputs[self.output_index].try_extract_tensor::<f32>().map_err(|error| inference(card, &error))?;
-        let extent = extent(card);
         card.layout.check_shape(shape, extent, card.person_class).map_err(|wanted| wrong_output(card, shape, wanted))?;
         candidates.clear();
-        card.layout.read(values, shape, extent, card.person_class, self.min_score, candidates);
+        let calibration = card.calibration.as_ref();
+        let raw_min = calibration.map_or(self.min_score, |curve| curve.raw(self.min_score));
+        card.layout.read(values, shape, extent, card.person_class, raw_min, candidates);
         keep_best(candidates);
+        if let Some(curve) = calibration {
+            for candidate in candidates.iter_mut() {
+                candidate.score = curve.score(candidate.score);
+            }
+        }
         for candidate in candidates.iter() {
             let bbox = placement.picture_from_model(&candidate.bbox);
             if !is_cut(&bbox, tile, picture.size()) {
@@ -134,11 +175,10 @@ impl OnnxDetector {
 impl Detector for OnnxDetector {
     fn detect(&mut self, picture: &Picture, context: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
         let size = picture.size();
-        let whole = PixelBox::new(0.0, 0.0, size.width as f32, size.height as f32);
         self.tiles.clear();
         match &mut self.tiling {
             Some(tiling) => self.tiles.extend_from_slice(tiling.tiles(size, context)),
-            None => self.tiles.push(Tile { region: whole, scale: f32::INFINITY, overlap: 0.0 }),
+            None => self.tiles.push(Tile::whole(size)),
         }
         self.found.clear();
         for index in 0..self.tiles.len() {
@@ -158,16 +198,14 @@ impl Detector for OnnxDetector {
         let input = [self.card.input.width as f32, self.card.input.height as f32];
         let region = closer::region(place, picture.size(), input, self.card.scale.as_ref());
         self.found.clear();
-        self.examine(picture, &Tile { region, scale: f32::INFINITY, overlap: 0.0 }, context.modality)?;
+        self.examine(picture, &Tile { region, scale: f32::INFINITY, whole: false, overlap: 0.0 }, context.modality)?;
         let mut inferences = 1;
-        // Networks for visible light are taught upright people: one who lies stands up when the picture is turned.
-        let turns: &[bool] = if context.modality == Modality::Visible { &[true, false] } else { &[] };
+        // Others' networks for visible light are taught upright people: one who lies stands up when the picture is turned.
+        let turns: &[bool] = if context.modality == Modality::Visible && !self.card.any_turn { &[true, false] } else { &[] };
         for &clockwise in turns {
             let Some(turned) = Turned::cut(picture, &region, clockwise, &mut self.canvas) else { continue };
             let first = self.found.len();
-            let size = turned.picture.size();
-            let whole = PixelBox::new(0.0, 0.0, size.width as f32, size.height as f32);
-            self.examine(&turned.picture, &Tile { region: whole, scale: f32::INFINITY, overlap: 0.0 }, context.modality)?;
+            self.examine(&turned.picture, &Tile::whole(turned.picture.size()), context.modality)?;
             for found in &mut self.found[first..] {
                 found.candidate.bbox = turned.back(&found.candidate.bbox);
             }
@@ -213,6 +251,9 @@ fn session(runtime: &OnnxRuntime, card: &ModelCard, threads: usize, cuda: bool) 
         .with_intra_threads(threads.max(1))
         .map_err(text)?
         .with_inter_threads(1)
+        .map_err(text)?
+        // Its plan of memory is made for inputs of one size.
+        .with_memory_pattern(!card.input.any_size)
         .map_err(text)?
         // Waiting threads must not burn the core that another camera needs.
         .with_intra_op_spinning(false)

@@ -3,9 +3,12 @@
 //! Where nothing is known of the camera, pictures up to a little larger than the model's input are fitted into it whole, and larger
 //! ones are cut into overlapping tiles at their own resolution. Where the view or the ground sampling distance is known, rows in which people
 //! would be larger than the network knows are examined at half the scale, a quarter, and so on, and only those rows.
+//!
+//! A card may keep tiles for looks that examine in full ([`TilesWhen::InFull`]): all looks see the whole picture at once, in an input of its
+//! proportions, and these also its tiles, at the smallest scale at which people far away have the size that the network needs.
 //! [`merge`] makes one list of what all tiles found.
 
-use crate::card::ScaleSpec;
+use crate::card::{InputSpec, ScaleSpec, TilesWhen};
 use crate::detector::DetectContext;
 use crate::layout::Candidate;
 use patrol_core::view::UPRIGHT_HEIGHT_M;
@@ -20,6 +23,12 @@ const LONGEST_OF_UPRIGHT: f32 = 1.3;
 const ROWS_STEP: u32 = 16;
 /// Tiles of one picture. With an input of 640×512 enough for a picture of 3840×2160; larger ones are shrunk.
 const TILES_MAX: usize = 48;
+/// The shortest person that is looked for where nothing is known of the view, pixels of the picture: 1.7 m at 60 m from a 1080p camera of 60°.
+const FAR_PERSON_PX: f32 = 24.0;
+/// A scale that shows people larger than the whole picture's by no more than this is not worth tiles.
+const WORTH_TILES: f32 = 1.3;
+/// So many times the shortest person the network knows is seen without doubt.
+const SEEN_WHOLE: f32 = 3.0;
 /// A box so near to the inner edge of a tile is cut by it, in pixels of the model's input.
 const CUT_PX: f32 = 2.5;
 /// Of two boxes from different scales, the one that lies in the other by this part is a part of the same person.
@@ -32,6 +41,8 @@ pub struct Tile {
     pub region: PixelBox,
     /// Pixels of the model's input for one of the picture, at most.
     pub scale: f32,
+    /// The whole picture, at as large a scale as an input of its proportions allows.
+    pub whole: bool,
     /// By how much tiles of this scale overlap, in pixels of the picture: a person up to this size is whole in one of them.
     pub overlap: f32,
 }
@@ -49,6 +60,7 @@ struct Basis {
     size: PictureSize,
     view: Option<patrol_core::CameraView>,
     gsd_m: Option<f32>,
+    in_full: bool,
 }
 
 /// Keeps the plan of the last few cameras.
@@ -56,20 +68,23 @@ struct Basis {
 pub struct Tiling {
     spec: ScaleSpec,
     input: [f32; 2],
+    any_size: bool,
     plans: Vec<(Basis, Vec<Tile>)>,
 }
 
 /// Cameras whose plans are kept.
 const PLANS_MAX: usize = 64;
+/// Longer inputs would suit only pictures a few rows high.
+const INPUT_SIDE_MAX: u32 = 2048;
 
 impl Tiling {
-    pub fn new(spec: ScaleSpec, input_width: u32, input_height: u32) -> Self {
-        Self { spec, input: [input_width as f32, input_height as f32], plans: Vec::new() }
+    pub fn new(spec: ScaleSpec, input: &InputSpec) -> Self {
+        Self { spec, input: [input.width as f32, input.height as f32], any_size: input.any_size, plans: Vec::new() }
     }
 
     /// The tiles for a picture, from the far rows to the near ones. Never empty.
     pub fn tiles(&mut self, size: PictureSize, context: &DetectContext<'_>) -> &[Tile] {
-        let basis = Basis { size, view: context.view.copied(), gsd_m: context.gsd_m };
+        let basis = Basis { size, view: context.view.copied(), gsd_m: context.gsd_m, in_full: context.in_full };
         let at = self.plans.iter().position(|(known, _)| *known == basis).unwrap_or_else(|| {
             if self.plans.len() == PLANS_MAX {
                 self.plans.remove(0);
@@ -81,6 +96,9 @@ impl Tiling {
     }
 
     fn plan(&self, basis: &Basis) -> Vec<Tile> {
+        if self.spec.tiles == TilesWhen::InFull && !basis.in_full {
+            return vec![Tile::whole(basis.size)];
+        }
         let mut shrunk = 1.0;
         loop {
             let tiles = self.plan_at(basis, shrunk);
@@ -95,14 +113,16 @@ impl Tiling {
     fn plan_at(&self, basis: &Basis, native: f32) -> Vec<Tile> {
         let (w, h) = (basis.size.width as f32, basis.size.height as f32);
         let fit = (self.input[0] / w).min(self.input[1] / h);
-        let mut tiles = Vec::new();
+        let in_full = self.spec.tiles == TilesWhen::InFull;
+        let whole_scale = self.whole_scale(basis.size);
+        let mut tiles = if in_full { vec![Tile::whole(basis.size)] } else { Vec::new() };
         // Scale and rows of bands that want the same scale.
         let mut bands: Vec<(f32, f32, f32, f32)> = Vec::new();
         let mut y = 0;
         while y < basis.size.height {
             let below = (y + ROWS_STEP).min(basis.size.height);
             let long_px = basis.long_px(below as f32 - 0.5);
-            let scale = self.scale(long_px, fit, native);
+            let scale = if in_full { self.least_scale(long_px, native) } else { self.scale(long_px, fit, native) };
             let long_px = long_px.unwrap_or(self.spec.person_px[1] / scale / LONGEST_OF_UPRIGHT);
             match bands.last_mut() {
                 Some((same, _, bottom, longest)) if *same == scale => (*bottom, *longest) = (below as f32, longest.max(long_px)),
@@ -111,14 +131,21 @@ impl Tiling {
             y = below;
         }
         for (scale, top, bottom, long_px) in bands {
+            if in_full && scale <= whole_scale * WORTH_TILES {
+                continue;
+            }
             // People whose feet are in the band reach above it, and nobody may be cut by both tiles of an overlap.
-            let overlap =
+            let mut overlap =
                 (long_px * LONGEST_OF_UPRIGHT).min(self.spec.person_px[1] / scale).min(self.input[0].min(self.input[1]) / scale / 2.0);
+            if in_full {
+                // Whoever is larger is seen whole in the whole picture.
+                overlap = overlap.min(SEEN_WHOLE * self.spec.person_px[0] / whole_scale);
+            }
             let top = (top - overlap).max(0.0);
             let tile = [self.input[0] / scale, self.input[1] / scale];
             for (y, height) in spans(top, (bottom + overlap / 2.0).min(h), tile[1], overlap, h) {
                 for (x, width) in spans(0.0, w, tile[0], overlap, w) {
-                    tiles.push(Tile { region: PixelBox::new(x, y, width, height), scale, overlap });
+                    tiles.push(Tile { region: PixelBox::new(x, y, width, height), scale, whole: false, overlap });
                 }
             }
         }
@@ -140,6 +167,42 @@ impl Tiling {
         }
         scale
     }
+
+    /// The smallest of 1, ½, ¼ … at which people `long_px` long are no shorter than the network knows.
+    fn least_scale(&self, long_px: Option<f32>, native: f32) -> f32 {
+        let wanted = self.spec.person_px[0] / long_px.unwrap_or(FAR_PERSON_PX);
+        let mut scale = native;
+        while scale / 2.0 >= wanted {
+            scale /= 2.0;
+        }
+        scale
+    }
+
+    /// The scale of a look at the whole picture.
+    fn whole_scale(&self, size: PictureSize) -> f32 {
+        let (w, h) = if self.any_size { input_for(size, self.input) } else { (self.input[0] as u32, self.input[1] as u32) };
+        (w as f32 / size.width as f32).min(h as f32 / size.height as f32)
+    }
+}
+
+impl Tile {
+    /// One look at everything.
+    pub fn whole(size: PictureSize) -> Self {
+        Self { region: PixelBox::new(0.0, 0.0, size.width as f32, size.height as f32), scale: f32::INFINITY, whole: true, overlap: 0.0 }
+    }
+}
+
+/// Width and height of an input, in multiples of 32, that shows a picture of `size` as large as possible with no more than a twentieth more
+/// pixels than `usual`.
+pub fn input_for(size: PictureSize, usual: [f32; 2]) -> (u32, u32) {
+    let cells = (usual[0] * usual[1] * 1.05 / (32.0 * 32.0)) as u32;
+    let shown = |w: u32, h: u32| (w as f32 / size.width as f32).min(h as f32 / size.height as f32);
+    let inputs = (1..=cells.max(1)).map(|w| (w * 32, (cells / w).max(1) * 32)).filter(|(w, h)| *w.max(h) <= INPUT_SIDE_MAX);
+    let (w, h) = inputs.max_by(|a, b| shown(a.0, a.1).total_cmp(&shown(b.0, b.1))).unwrap_or((usual[0] as u32, usual[1] as u32));
+    // Rows and columns that the picture does not reach are left off.
+    let scale = shown(w, h);
+    let needed = |side: u32, most: u32| ((side as f32 * scale / 32.0 - 0.01).ceil().max(1.0) as u32 * 32).min(most);
+    (needed(size.width, w), needed(size.height, h))
 }
 
 impl Basis {
@@ -201,11 +264,74 @@ pub fn merge(found: &mut Vec<Found>, iou_max: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::card::{ChannelOrder, Letterbox};
     use patrol_core::{CameraView, Modality};
 
     fn plan(size: (u32, u32), view: Option<&CameraView>, gsd_m: Option<f32>) -> Vec<Tile> {
-        let context = DetectContext { modality: Modality::Thermal, view, gsd_m };
-        Tiling::new(ScaleSpec { person_px: [8.0, 100.0] }, 640, 512).tiles(PictureSize::new(size.0, size.1), &context).to_vec()
+        let context = DetectContext { modality: Modality::Thermal, view, gsd_m, in_full: true };
+        let spec = ScaleSpec { person_px: [8.0, 100.0], tiles: TilesWhen::Always };
+        Tiling::new(spec, &input(640, 512)).tiles(PictureSize::new(size.0, size.1), &context).to_vec()
+    }
+
+    fn input(width: u32, height: u32) -> InputSpec {
+        InputSpec {
+            name: None,
+            width,
+            height,
+            channels: 1,
+            order: ChannelOrder::Gray,
+            scale: 1.0,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+            pad_value: 0.0,
+            letterbox: Letterbox::TopLeft,
+            any_size: true,
+        }
+    }
+
+    /// Of a card that keeps tiles for looks in full, with an input of 416×416.
+    fn street(size: (u32, u32), view: Option<&CameraView>, in_full: bool) -> Vec<Tile> {
+        let context = DetectContext { modality: Modality::Visible, view, gsd_m: None, in_full };
+        let spec = ScaleSpec { person_px: [12.0, 104.0], tiles: TilesWhen::InFull };
+        Tiling::new(spec, &input(416, 416)).tiles(PictureSize::new(size.0, size.1), &context).to_vec()
+    }
+
+    #[test]
+    fn an_input_takes_the_proportions_of_its_picture_and_no_more_pixels() {
+        for (size, wanted) in [((1920, 1080), (544, 320)), ((416, 416), (416, 416)), ((1080, 1920), (320, 544)), ((640, 480), (480, 352)), ((5000, 10), (2048, 32))] {
+            let found = input_for(PictureSize::new(size.0, size.1), [416.0, 416.0]);
+            assert_eq!(found, wanted, "{size:?}");
+        }
+        for w in 1..60 {
+            for h in 1..60 {
+                let (iw, ih) = input_for(PictureSize::new(w * 37, h * 23), [416.0, 416.0]);
+                assert!(iw % 32 == 0 && ih % 32 == 0 && iw * ih <= 416 * 416 * 21 / 20 && iw >= 32 && ih >= 32, "{w} {h} {iw} {ih}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_look_in_full_has_tiles_and_it_sees_the_whole_picture_too() {
+        let whole = Tile::whole(PictureSize::new(1920, 1080));
+        assert_eq!(street((1920, 1080), None, false), [whole]);
+        let tiles = street((1920, 1080), None, true);
+        assert_eq!(tiles[0], whole);
+        // Somebody 24 px long is 12 px long in each of them, and no place is left out.
+        assert!(tiles.len() > 1 && tiles[1..].iter().all(|tile| tile.scale == 0.5 && !tile.whole), "{tiles:?}");
+        let right = tiles[1..].iter().map(|tile| tile.region.right()).fold(0.0, f32::max);
+        let bottom = tiles[1..].iter().map(|tile| tile.region.bottom()).fold(0.0, f32::max);
+        assert_eq!((right, bottom), (1920.0, 1080.0));
+        // A small stream shows nobody better in tiles.
+        assert_eq!(street((640, 360), None, true).len(), 1);
+    }
+
+    #[test]
+    fn a_known_view_has_tiles_only_where_people_are_far() {
+        let view = CameraView { height_m: 6.0, tilt_deg: 20.0, heading_deg: 0.0, hfov_deg: 70.0 };
+        let tiles = street((1920, 1080), Some(&view), true);
+        let nearest = tiles[1..].iter().map(|tile| tile.region.bottom()).fold(0.0, f32::max);
+        assert!(tiles.len() > 1 && nearest < 1000.0, "{tiles:?}");
+        assert!(tiles.len() < street((1920, 1080), None, true).len() + 6, "{}", tiles.len());
     }
 
     fn found(x: f32, score: f32, scale: f32) -> Found {

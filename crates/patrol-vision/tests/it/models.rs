@@ -50,7 +50,7 @@ fn square(x: usize, y: usize, side: usize) -> Picture {
 fn detect(card: &ModelCard, picture: &Picture) -> Option<Vec<Detection>> {
     let mut detector = OnnxDetector::open(&runtime()?, card, Device::Cpu, None, 1).expect("opens");
     let mut out = Vec::new();
-    let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None };
+    let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full: true };
     detector.detect(picture, &context, &mut out).expect("runs");
     Some(out)
 }
@@ -91,7 +91,7 @@ fn a_place_is_looked_at_enlarged_and_in_visible_light_turned_too() {
     let Some(runtime) = runtime() else { return };
     let mut detector = OnnxDetector::open(&runtime, &card, Device::Cpu, None, 1).expect("opens");
     let mut look = |modality, place: PixelBox| {
-        let (mut out, context) = (Vec::new(), DetectContext { modality, view: None, gsd_m: None });
+        let (mut out, context) = (Vec::new(), DetectContext { modality, view: None, gsd_m: None, in_full: true });
         let inferences = detector.look_closer(&square(40, 40, 8), &place, &context, &mut out).expect("runs");
         (inferences, out)
     };
@@ -103,6 +103,63 @@ fn a_place_is_looked_at_enlarged_and_in_visible_light_turned_too() {
     let (inferences, out) = look(Modality::Visible, place);
     assert_eq!(inferences, 3);
     assert!(out.iter().any(|found| found.bbox.w > found.bbox.h), "found upright in the turned picture, so it lies: {out:?}");
+}
+
+/// Black, with one bright square of `side` pixels at (x, y).
+fn spot(size: PictureSize, x: usize, y: usize, side: usize) -> Picture {
+    let width = size.width as usize;
+    let mut pixels = vec![0_u8; width * size.height as usize];
+    for row in y..y + side {
+        pixels[row * width + x..][..side].fill(255);
+    }
+    sized(size, PixelFormat::Gray8, vec![pixels])
+}
+
+#[test]
+fn a_network_of_any_size_is_given_the_proportions_of_each_picture_in_turn() {
+    let (_folder, card) = card("tiny-any-size", "center", "", &format!("{GREY}\nany_size = true"));
+    let Some(runtime) = runtime() else { return };
+    let mut detector = OnnxDetector::open(&runtime, &card, Device::Cpu, None, 1).expect("opens");
+    // An input of 32 × 32 has no other proportions; one of 64 × 64 has.
+    let mut wide = card.clone();
+    (wide.input.width, wide.input.height) = (64, 64);
+    let mut larger = OnnxDetector::open(&runtime, &wide, Device::Cpu, None, 1).expect("opens");
+    let check = |detector: &mut OnnxDetector, size: PictureSize, at: (usize, usize), wanted: PixelBox| {
+        let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full: true };
+        let mut out = Vec::new();
+        detector.detect(&spot(size, at.0, at.1, 8), &context, &mut out).expect("runs");
+        assert!(out.len() == 1 && out[0].bbox.iou(&wanted) > 0.98, "{size:?} {out:?}");
+    };
+    for _ in 0..2 {
+        // 128 × 32 as it is, where a square input would have halved it; then 32 × 128, 64 × 64, and a picture of twice that side halved.
+        check(&mut larger, PictureSize::new(128, 32), (40, 16), PixelBox::new(39.0, 12.0, 6.0, 12.0));
+        check(&mut larger, PictureSize::new(32, 128), (16, 40), PixelBox::new(15.0, 36.0, 6.0, 12.0));
+        check(&mut larger, PictureSize::new(64, 64), (40, 16), PixelBox::new(39.0, 12.0, 6.0, 12.0));
+        check(&mut larger, PictureSize::new(128, 128), (40, 16), PixelBox::new(38.0, 8.0, 12.0, 24.0));
+        check(&mut detector, PictureSize::new(64, 64), (24, 40), PixelBox::new(22.0, 32.0, 12.0, 24.0));
+    }
+}
+
+#[test]
+fn tiles_of_a_look_in_full_find_whom_the_whole_picture_is_too_small_for() {
+    let more = "[scale]\nperson_px = [4.0, 16.0]\ntiles = \"in-full\"\n[calibration]\nraw = [0.5]\nscore = [0.3]";
+    let (_folder, card) = card("tiny-any-size", "center", more, &format!("{GREY}\nany_size = true"));
+    let Some(runtime) = runtime() else { return };
+    // Lets through what is taken for 0.7 and more: raw scores that are higher.
+    let mut detector = OnnxDetector::open(&runtime, &card, Device::Cpu, Some(0.7), 1).expect("opens");
+    let picture = spot(PictureSize::new(448, 448), 208, 304, 16);
+    let mut look = |in_full| {
+        let mut out = Vec::new();
+        let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full };
+        detector.detect(&picture, &context, &mut out).expect("runs");
+        out
+    };
+    // Shrunk fourteen times the spot is a twelfth of one cell.
+    assert_eq!(look(false), []);
+    let found = look(true);
+    assert!(found.len() == 1 && found[0].bbox.iou(&PixelBox::new(204.0, 288.0, 24.0, 48.0)) > 0.95, "{found:?}");
+    assert!((found[0].score - 0.99994).abs() < 1e-3, "{found:?}");
+    assert_eq!(look(false), []);
 }
 
 fn check_refused(card: &ModelCard, wanted: &[&str]) {
@@ -208,7 +265,7 @@ fn yolox_nano_sees_most_large_people() {
         let image = image::open(root.join(entry["file_name"].as_str().expect("a name"))).expect("a picture").into_rgb8();
         let picture = sized(PictureSize::new(image.width(), image.height()), PixelFormat::Rgb8, vec![image.into_raw()]);
         let mut found = Vec::new();
-        let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None };
+        let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full: true };
         detector.detect(&picture, &context, &mut found).expect("runs");
         for annotation in truth["annotations"].as_array().expect("a list").iter().filter(|annotation| annotation["image_id"] == entry["id"])
         {

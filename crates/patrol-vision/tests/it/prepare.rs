@@ -19,6 +19,7 @@ fn input(order: ChannelOrder, letterbox: Letterbox) -> InputSpec {
         std: [0.2, 0.25, 0.5],
         pad_value: 114.0,
         letterbox,
+        any_size: false,
     }
 }
 

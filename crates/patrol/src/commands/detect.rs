@@ -37,6 +37,9 @@ pub(crate) struct Args {
     /// Lowest score written; default: the card's, and everything `hot-spot` gives.
     #[arg(long, value_parser = number_in(0.0..=1.0))]
     min_score: Option<f64>,
+    /// Look as between two examinations in full: for a model whose card keeps tiles for those, at the whole picture only.
+    #[arg(long)]
+    whole: bool,
     #[arg(long)]
     out: PathBuf,
 }
@@ -86,7 +89,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             skipped += 1;
             continue;
         };
-        let context = DetectContext { modality, view: None, gsd_m: args.gsd_cm.map(|cm| cm as f32 / 100.0) };
+        let context = DetectContext { modality, view: None, gsd_m: args.gsd_cm.map(|cm| cm as f32 / 100.0), in_full: !args.whole };
         let began = patrol_core::Clock::monotonic(&clock);
         let picture = if is_coloured(&picture) && modality == Modality::Thermal {
             // Stills of different cameras may lie side by side: nothing is carried over from one to the next.
