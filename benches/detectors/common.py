@@ -1,4 +1,4 @@
-"""What the thermal benches share: the truth of HIT-UAV, and runs of `patrol`."""
+"""What the benches of detectors share: the truth of the validation pictures, and runs of `patrol`."""
 
 import json
 import os
@@ -21,11 +21,11 @@ def data_folder():
 
 
 class Truth:
-    """`val.json` of HIT-UAV, with the annotations of each picture."""
+    """`val.json` of a set of pictures, with the annotations of each picture."""
 
-    def __init__(self, data, every=1):
-        said = json.loads((data / "hit-uav/val.json").read_text())
-        self.folder = data / "hit-uav"
+    def __init__(self, data, every=1, name="hit-uav"):
+        said = json.loads((data / name / "val.json").read_text())
+        self.folder = data / name
         self.categories = said["categories"]
         self.annotations = defaultdict(list)
         for annotation in said["annotations"]:
@@ -58,6 +58,10 @@ def write_coco(path, images, annotations, categories):
 def add_detect(arguments):
     arguments.add_argument("--patrol", required=True, help="the program")
     arguments.add_argument("--detect", action="append", metavar="NAME=ARGS", help="arguments of `patrol detect`, may be repeated; default hot-spot=--hot-spot")
+
+
+def add_set(arguments):
+    arguments.add_argument("--set", default="hit-uav", choices=["hit-uav", "people-visible"], help="whose `val` pictures")
 
 
 def detectors(options):

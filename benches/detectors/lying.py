@@ -1,7 +1,7 @@
 """People lying at any angle, seen from a drone 40-120 m up, rendered into real thermal pictures in which nobody is: recall by contrast.
 
     pip install numpy opencv-python
-    PATROL_DATA=... python benches/thermal/lying.py --patrol target/release/patrol --detect "NAME=--model thermal-person --hot-spot" \\
+    PATROL_DATA=... python benches/detectors/lying.py --patrol target/release/patrol --detect "NAME=--model thermal-person --hot-spot" \\
         [--detect hot-spot=--hot-spot] [--work FOLDER] [--sheet FILE.png] [--json FILE.json] [--every N] [--copies N]
 
 Ground: the pictures of HIT-UAV `val` without a person. Bodies: body.py, seen from straight above, one to three a picture, clear of each other, of

@@ -1,8 +1,8 @@
-"""What pictures from other cameras, colour maps and channels cost a thermal person detector: AP50 on altered copies of HIT-UAV `val`.
+"""What pictures from other cameras, colour maps, weather and channels cost a person detector: AP50 on altered copies of the `val` pictures.
 
     pip install numpy opencv-python av
-    PATROL_DATA=... python benches/thermal/robust.py --patrol target/release/patrol --detect "NAME=--model thermal-person --hot-spot" \\
-        [--detect hot-spot=--hot-spot] [--only viridis,borders] [--every N] [--work FOLDER] [--json FILE.json]
+    PATROL_DATA=... python benches/detectors/robust.py --patrol target/release/patrol --detect "NAME=--model thermal-person --hot-spot" \\
+        [--detect hot-spot=--hot-spot] [--set people-visible] [--only viridis,borders] [--every N] [--work FOLDER] [--json FILE.json]
 
 Every alteration is made of the same pictures with the same seed, written as PNG, looked at by `patrol detect` with nothing said about it, and judged
 by `patrol eval detect`. `plain` is the unaltered picture, also as grey PNG. Boxes are turned and scaled with the picture. What a border or a
@@ -142,6 +142,23 @@ def drawings(grey, boxes, rng):
     return drawn, boxes, mask > 127
 
 
+def dark(share, noise):
+    """A picture of little light: what is left of it, and the noise of a sensor that amplifies it."""
+    return tone(lambda grey, rng: grey * share + rng.normal(0, noise, grey.shape))
+
+
+def weather(length, count, least, most, angle_deg):
+    """Streaks of rain, or flakes of snow where they are short, brighter than the picture."""
+    def alter(grey, boxes, rng):
+        layer = np.zeros(grey.shape, np.float32)
+        slant = np.radians(angle_deg + rng.normal(0, 6))
+        for x, y in rng.uniform((0, 0), grey.shape[::-1], (count, 2)):
+            end = (int(x + length * np.sin(slant)), int(y + length * np.cos(slant)))
+            cv2.line(layer, (int(x), int(y)), end, float(rng.uniform(least, most)), 1 if length > 6 else int(rng.integers(1, 4)), cv2.LINE_AA)
+        return np.clip(grey + cv2.GaussianBlur(layer, (0, 0), 0.7), 0, 255).round().astype(np.uint8), boxes, None
+    return alter
+
+
 ALTERATIONS = {
     "plain": lambda grey, boxes, rng: (grey, boxes, None),
     "inverted": tone(lambda grey, rng: 255 - grey),
@@ -164,6 +181,10 @@ ALTERATIONS = {
     "half-contrast": tone(lambda grey, rng: (grey - grey.mean()) / 2 + grey.mean()),
     "gamma-0.6": tone(lambda grey, rng: 255 * (grey / 255) ** 0.6),
     "gamma-1.6": tone(lambda grey, rng: 255 * (grey / 255) ** 1.6),
+    "dark-noise": dark(0.3, 6),
+    "darker-noise": dark(0.15, 5),
+    "rain": weather(18, 220, 40, 130, 15),
+    "snow": weather(3, 260, 90, 220, 0),
     "turned-90": turned_90,
     "turned-180": turned_180,
     "scale-0.75": scaled(0.75),
@@ -199,6 +220,7 @@ def main():
     arguments = argparse.ArgumentParser()
     common.add_detect(arguments)
     arguments.add_argument("--only", help="names with commas between; plain is always made; of " + ", ".join(ALTERATIONS))
+    common.add_set(arguments)
     arguments.add_argument("--every", type=int, default=1, help="every Nth picture only")
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--work", type=pathlib.Path, help="folder for the pictures, which stay there; default: a temporary one, emptied after each alteration")
@@ -210,7 +232,7 @@ def main():
         if unknown := [name for name in asked if name not in ALTERATIONS]:
             raise SystemExit(f"--only {','.join(unknown)}: there are {', '.join(ALTERATIONS)}")
         names = ["plain", *(name for name in ALTERATIONS if name in asked and name != "plain")]
-    truth = common.Truth(common.data_folder(), options.every)
+    truth = common.Truth(common.data_folder(), options.every, options.set)
     with tempfile.TemporaryDirectory() as temporary:
         evaluate(truth, names, options, pathlib.Path(temporary))
 

@@ -1,8 +1,8 @@
 """Milliseconds a picture on one thread: `patrol detect` beside YOLOX-nano 416 in Python onnxruntime, turn and turn about in one run.
 
     pip install numpy opencv-python onnxruntime
-    PATROL_DATA=... python benches/thermal/speed.py --patrol target/release/patrol --detect "NAME=--model thermal-person --hot-spot" \\
-        [--detect hot-spot=--hot-spot] [--repeats 5] [--pictures 60] [--cpu 1] [--json FILE.json]
+    PATROL_DATA=... python benches/detectors/speed.py --patrol target/release/patrol --detect "NAME=--model thermal-person --hot-spot" \\
+        [--detect hot-spot=--hot-spot] [--set people-visible] [--repeats 5] [--pictures 60] [--cpu 1] [--json FILE.json]
 
 The peer is `session.run` alone on one picture that is ready, with one thread; what `patrol detect` tells is everything after reading the file: scaling,
 network, boxes. So the ratio favours the peer. Each repeat is the peer, then every detector, then the peer again; the ratio of a repeat is to
@@ -56,7 +56,8 @@ def main():
     arguments = argparse.ArgumentParser()
     common.add_detect(arguments)
     arguments.add_argument("--repeats", type=int, default=5)
-    arguments.add_argument("--pictures", type=int, default=60, help="pictures of HIT-UAV val, and runs of the peer, per repeat")
+    arguments.add_argument("--pictures", type=int, default=60, help="pictures of val, and runs of the peer, per repeat")
+    common.add_set(arguments)
     arguments.add_argument("--cpu", type=int, help="keep everything on this core (Linux)")
     arguments.add_argument("--json", type=pathlib.Path)
     options = arguments.parse_args()
@@ -66,7 +67,7 @@ def main():
         # Children inherit it.
         os.sched_setaffinity(0, {options.cpu})
     data = common.data_folder()
-    truth = common.Truth(data)
+    truth = common.Truth(data, name=options.set)
     with tempfile.TemporaryDirectory() as temporary:
         measure(options, truth, peer_session(data / "models/yolox_nano_416.onnx"), pathlib.Path(temporary))
 
@@ -105,7 +106,7 @@ def measure(options, truth, session, work):
                      f"{np.median(np.multiply(spent[name], busy[name])):.2f}"])
         told["detectors"][name] = {"args": asked[name], "ms": one, "ratio_of_min": one["min"] / peer["min"], "ratio": summary(ratios[name]), "busy": summary(busy[name])}
     print(common.table(["", "min ms", "median ms", "ratio of minima", "median ratio", "busy", "median ms x busy"], rows))
-    print(f"\n{len(images)} pictures of 640 x 512, {options.repeats} repeats, onnxruntime {onnxruntime.__version__}, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print(f"\n{len(images)} pictures of {grey.shape[1]} x {grey.shape[0]}, {options.repeats} repeats, onnxruntime {onnxruntime.__version__}, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     if options.json:
         options.json.write_text(json.dumps(common.rounded(told), indent=1))
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes a trained network as ONNX, in FP32 and in INT8, and prints the hashes for its card.
 
-    PATROL_DATA=... python export.py s --checkpoint runs/s/last.pt --out ../thermal-person-s
+    PATROL_DATA=... python export.py thermal-s --checkpoint runs/thermal-s/last.pt --out ../thermal-person-s
 """
 
 import argparse
@@ -17,15 +17,19 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import nn
 
+import grid
 import pictures
+import visible
 from network import SIZES, STRIDE, Network
 
 OPSET = 17
-# Frames for calibration: every so many of train, every other one inverted.
+# Frames for calibration: every so many of train; every other thermal one inverted, every other visible one at a third of its light.
 CALIBRATE_EVERY = 12
 # The stem's maps are large and its channels few, where INT8 kernels are slower than FP32 ones (0.4 against 2.8 ms); the last layer
 # holds logits and pixels side by side, which share no scale.
-IN_FP32 = ("/stem/", "/out/")
+IN_FP32 = ("/stem/", "/out/", "/outs.")
+# What follows the last layer.
+KINDS_IN_FP32 = ("Sigmoid", "Concat", "Reshape", "Transpose", "Slice")
 
 
 class Exported(nn.Module):
@@ -47,32 +51,48 @@ class Exported(nn.Module):
         return self.out(self.network.features(images))
 
 
+class ExportedGrid(nn.Module):
+    """The visible network as the layout `yolox` wants it: rows of offset x and y, logarithms of width and height, score, and 1 for the only class."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images):
+        rows = grid.flat(self.network(images))
+        score = rows[..., 4:].sigmoid()
+        return torch.cat([rows[..., :4], score, torch.ones_like(score)], 2)
+
+
 class Frames(CalibrationDataReader):
-    def __init__(self, frames):
-        self.frames = iter(enumerate(frames))
+    def __init__(self, frames, change):
+        self.frames, self.change = iter(enumerate(frames)), change
 
     def get_next(self):
         number, frame = next(self.frames, (None, None))
         if frame is None:
             return None
         grey = frame.grey.astype(np.float32) / 255
-        return {"images": (1 - grey if number % 2 else grey)[None, None]}
+        return {"images": (self.change(grey) if number % 2 else grey)[None, None]}
 
 
-def write_fp32(network, path):
+def write_fp32(exported, path, size, any_size):
     with tempfile.TemporaryDirectory() as scratch:
         plain = os.path.join(scratch, "plain.onnx")
-        picture = torch.zeros(1, 1, pictures.HEIGHT, pictures.WIDTH)
-        torch.onnx.export(Exported(network).eval(), picture, plain, input_names=["images"], output_names=["output"], opset_version=OPSET, dynamo=False)
+        open_sides = {"images": {2: "height", 3: "width"}, "output": {1: "cells"}} if any_size else None
+        torch.onnx.export(
+            exported, torch.zeros(1, 1, *size), plain, input_names=["images"], output_names=["output"], opset_version=OPSET, dynamo=False,
+            dynamic_axes=open_sides)
         quant_pre_process(plain, path, skip_symbolic_shape=True)
     settle(path)
 
 
 def write_int8(fp32, path, frames, reduce_range, method):
-    names = [node.name for node in onnx.load(fp32).graph.node]
+    nodes = onnx.load(fp32).graph.node
     quantize_static(
-        fp32, path, Frames(frames), quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=reduce_range, calibrate_method=method,
-        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=[name for name in names if name.startswith(IN_FP32)])
+        fp32, path, frames, quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=reduce_range, calibrate_method=method,
+        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+        nodes_to_exclude=[node.name for node in nodes if any(part in node.name for part in IN_FP32) or node.op_type in KINDS_IN_FP32])
     settle(path)
 
 
@@ -90,7 +110,7 @@ def settle(path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("size", choices=SIZES)
+    parser.add_argument("size", choices=[*SIZES, *grid.GRID_SIZES])
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("--data", default=os.environ.get("PATROL_DATA"), help="default: PATROL_DATA")
@@ -99,26 +119,35 @@ def main():
     args = parser.parse_args()
     if not args.data:
         raise SystemExit("PATROL_DATA is not set; see testdata/README.md for the data it names")
-    network = Network(SIZES[args.size]).eval()
-    network.load_state_dict(torch.load(args.checkpoint, weights_only=True)["averaged"])
+    learnt = torch.load(args.checkpoint, weights_only=True)["averaged"]
+    is_visible = args.size in grid.GRID_SIZES
+    network = (grid.GridNetwork(grid.GRID_SIZES[args.size]) if is_visible else Network(SIZES[args.size])).eval()
+    prefix = "network." if is_visible else ""
+    network.load_state_dict({key.removeprefix(prefix): value for key, value in learnt.items() if key.startswith(prefix)})
     os.makedirs(args.out, exist_ok=True)
-    name = f"thermal-person-{args.size}"
+    name = args.size.replace("-", "-person-")
     fp32, int8 = os.path.join(args.out, f"{name}.onnx"), os.path.join(args.out, f"{name}.int8.onnx")
-    write_fp32(network, fp32)
+    if is_visible:
+        exported, size = ExportedGrid(network).eval(), (visible.SIDE, visible.SIDE)
+        frames = Frames(visible.load(args.data, "train")[::CALIBRATE_EVERY], lambda grey: grey / 3)
+    else:
+        exported, size = Exported(network).eval(), (pictures.HEIGHT, pictures.WIDTH)
+        frames = Frames(pictures.load(args.data, "train")[::CALIBRATE_EVERY], lambda grey: 1 - grey)
+    write_fp32(exported, fp32, size, is_visible)
     method = CalibrationMethod.Percentile if args.percentile else CalibrationMethod.MinMax
-    write_int8(fp32, int8, pictures.load(args.data, "train")[::CALIBRATE_EVERY], not args.full_range, method)
+    write_int8(fp32, int8, frames, not args.full_range, method)
     for path in (int8, fp32):
         with open(path, "rb") as file:
             data = file.read()
         print(f"{os.path.basename(path)}\t{len(data)} bytes\tsha256 = \"{hashlib.sha256(data).hexdigest()}\"")
-    check(network, fp32)
+    check(exported, fp32, size)
 
 
-def check(network, fp32):
+def check(exported, fp32, size):
     """What was written answers as the network does."""
-    grey = torch.rand(1, 1, pictures.HEIGHT, pictures.WIDTH)
+    grey = torch.rand(1, 1, *size)
     with torch.no_grad():
-        wanted = Exported(network).eval()(grey).numpy()
+        wanted = exported(grey).numpy()
     found = onnxruntime.InferenceSession(fp32, providers=["CPUExecutionProvider"]).run(None, {"images": grey.numpy()})[0]
     apart = np.abs(found - wanted).max()
     if not apart < 1e-2:

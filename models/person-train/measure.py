@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+import grid
 from boxes import decode, overlaps
 
 NMS_IOU = 0.45
@@ -10,12 +11,19 @@ SCORE_MIN = 0.01
 
 
 def people_in(output):
-    """Boxes [n, 4] (x0, y0, x1, y1) and scores of one output [1, 4 + classes, h, w]: peaks of heat, then suppression."""
-    heat = output[:, 4:5]
-    peak = (torch.nn.functional.max_pool2d(heat, 3, 1, 1) == heat).flatten()
-    boxes, heats = decode(output)
-    scores = heats[0, :, 0].sigmoid()
-    chosen = (peak & (scores >= SCORE_MIN)).nonzero().squeeze(1)
+    """Boxes [n, 4] (x0, y0, x1, y1) and scores of one output: peaks of a thermal heat [1, 4 + classes, h, w], or cells of a visible network's grids;
+    then suppression."""
+    if isinstance(output, list):
+        rows = grid.flat(output)
+        height, width = (side * grid.STRIDES[0] for side in output[0].shape[2:])
+        boxes, scores = grid.decode(rows, width, height), rows[0, :, 4].sigmoid()
+        chosen = (scores >= SCORE_MIN).nonzero().squeeze(1)
+    else:
+        heat = output[:, 4:5]
+        peak = (torch.nn.functional.max_pool2d(heat, 3, 1, 1) == heat).flatten()
+        boxes, heats = decode(output)
+        scores = heats[0, :, 0].sigmoid()
+        chosen = (peak & (scores >= SCORE_MIN)).nonzero().squeeze(1)
     chosen = chosen[scores[chosen].argsort(descending=True)][:300]
     boxes, scores = boxes[0, chosen], scores[chosen]
     iou = overlaps(boxes, boxes)

@@ -24,6 +24,8 @@ class Frame:
     bicycles: np.ndarray
     cars: np.ndarray
     ignored: np.ndarray
+    # Blue, green, red, where the camera sees colours; training mixes its own greys of them.
+    colour: np.ndarray | None = None
 
 
 def load(data, split, without_date=None, only_date=None):
