@@ -97,6 +97,8 @@ pub enum TilesWhen {
     /// Those that examine in full, once every `rescan_every_s`: they look at the whole picture and then, as far as that shows people too
     /// small, at its tiles. The others look at the whole picture only.
     InFull,
+    /// None: the cheapest, for whoever is large enough in the whole picture.
+    Never,
 }
 
 /// The same network in another precision: same tensors, another file.

@@ -96,7 +96,7 @@ impl Tiling {
     }
 
     fn plan(&self, basis: &Basis) -> Vec<Tile> {
-        if self.spec.tiles == TilesWhen::InFull && !basis.in_full {
+        if self.spec.tiles == TilesWhen::Never || (self.spec.tiles == TilesWhen::InFull && !basis.in_full) {
             return vec![Tile::whole(basis.size)];
         }
         let mut shrunk = 1.0;

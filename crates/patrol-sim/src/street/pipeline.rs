@@ -36,6 +36,8 @@ pub struct WatchOptions {
     pub detector: StreetDetector,
     /// Detections below are dropped, 0-1; `None`: as the model's card has it.
     pub min_score: Option<f32>,
+    /// When a network cuts pictures into tiles, as the pipeline file names it; `None`: as its card says.
+    pub tiles: Option<&'static str>,
     /// `None`: three times the promise.
     pub look_limit_s: Option<f64>,
     /// `None`: 60 s, or the promise where that is longer.
@@ -61,6 +63,7 @@ impl Default for WatchOptions {
             modality: Modality::Thermal,
             detector: StreetDetector::HotSpot,
             min_score: None,
+            tiles: None,
             look_limit_s: None,
             rescan_every_s: None,
             always_examined: 0.0,
@@ -118,6 +121,8 @@ struct DetectorTable {
     model: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     min_score: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tiles: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -217,7 +222,7 @@ pub fn pipeline_for(config: &StreetConfig, options: &PipelineOptions, watch: &Wa
         site: Site { name: "仿真街道", region: "310101" },
         weather: WeatherTable { air_c: watch.air_c.unwrap_or(weather.air_c), wind_kmh: weather.wind_kmh },
         run: RunTable { workers: watch.workers, rings_mib: watch.rings_mib },
-        detector: [DetectorTable { name, kind, model, min_score: watch.min_score }],
+        detector: [DetectorTable { name, kind, model, min_score: watch.min_score, tiles: watch.tiles }],
         camera,
     };
     toml::to_string(&file).map_err(|error| SimError::Street(error.to_string()))

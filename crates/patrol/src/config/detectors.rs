@@ -95,6 +95,7 @@ fn hot_spot(table: &DetectorTable, place: &str, problems: &mut Problems) -> HotS
         ("device", table.device.is_some()),
         ("fallback", table.fallback.is_some()),
         ("precision", table.precision.is_some()),
+        ("tiles", table.tiles.is_some()),
     ];
     for (key, _) in strange.into_iter().filter(|(_, given)| *given) {
         problems.error(format!("{place}.{key}"), "a value", "none: `hot-spot` has no model and runs on the CPU", "remove the line");
@@ -153,7 +154,19 @@ fn onnx_plan(table: &DetectorTable, place: &str, folder: &Path, problems: &mut P
     let card = crate::models::find(model, folder).and_then(|card| ModelCard::load(&card).map_err(|error| error.to_string()));
     let card = card.map(|card| if wants_fp32 { card.in_fp32() } else { card });
     match card.and_then(|card| card.verify().map(|()| card).map_err(|error| error.to_string())) {
-        Ok(card) => Some(DetectorPlan::Onnx { card: Box::new(card), device, min_score: table.min_score }),
+        Ok(mut card) => {
+            match (&mut card.scale, table.tiles) {
+                (Some(scale), Some(tiles)) => scale.tiles = tiles,
+                (None, Some(_)) => problems.error(
+                    format!("{place}.tiles"),
+                    "a value",
+                    format!("none: the card of {model} does not say at which size people are found, so pictures are looked at whole"),
+                    "remove the line",
+                ),
+                (_, None) => {}
+            }
+            Some(DetectorPlan::Onnx { card: Box::new(card), device, min_score: table.min_score })
+        }
         Err(why) => {
             problems.error(
                 format!("{place}.model"),

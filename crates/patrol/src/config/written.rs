@@ -5,6 +5,7 @@ use super::marks;
 use super::problem::Problems;
 use patrol_core::{AlertLevel, Modality};
 use patrol_vision::HotSpotConfig;
+use patrol_vision::card::TilesWhen;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
@@ -75,6 +76,8 @@ pub(crate) struct DetectorTable {
     pub(crate) fallback: Option<bool>,
     /// `fp32`: the card's FP32 file, where `file` is quantised. Default: `file` on the CPU, FP32 on CUDA.
     pub(crate) precision: Option<String>,
+    /// When larger pictures are cut into tiles, where the model's card knows at which size people are found. Default: as the card says.
+    pub(crate) tiles: Option<TilesWhen>,
     #[serde(default)]
     pub(crate) hot_spot: Option<HotSpotConfig>,
     /// Of `scripted`: a scene's truth, relative to the pipeline file, and the camera in it.

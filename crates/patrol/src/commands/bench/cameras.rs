@@ -1,11 +1,11 @@
 //! P2, P5 and P6: how many cameras one core keeps its promise to, what another one costs, and whether that stays the same when there are many.
 
 use super::clip::{self, FPS, KBPS, SIZE};
-use super::models::THERMAL;
+use super::models::STREET;
 use super::report::{Beside, Figure, Measure};
 use super::watched::{Plan, ServedStreet, Stream, Watched, watch};
 use super::{Context, Wanted};
-use patrol_core::PictureSize;
+use patrol_core::{Modality, PictureSize};
 use patrol_sim::street::{StreetDetector, WatchOptions};
 use serde_json::json;
 use std::time::Duration;
@@ -62,7 +62,7 @@ struct Stop {
 
 const ROWS: [Row; 4] = [
     Row {
-        what: "cameras one core keeps its promise to, all looks examined by thermal-person-n",
+        what: "cameras one core keeps its promise to, all looks examined by visible-person-n",
         stream: MAIN,
         share: 1.0,
         counts: &[25, 100, 200, 250, 300],
@@ -180,15 +180,16 @@ fn run_once(context: &Context, row: &Row, count: usize, street: &mut Option<(&'s
     let plan = Plan {
         watch: WatchOptions {
             cameras: Some(count),
-            detector: StreetDetector::Onnx(THERMAL.into()),
+            modality: Modality::Visible,
+            detector: StreetDetector::Onnx(STREET.into()),
+            // A look that is not owed in full sees the whole picture; here every examination stands for one of those.
+            tiles: Some("never"),
             look_limit_s: Some(LOOK_EVERY_S),
             rescan_every_s: Some(RESCAN_EVERY_S),
             min_score: Some(NOBODY_SCORE),
             always_examined: always_examined(context.short, row.share),
             workers: Some(1),
             placed: true,
-            // An even, empty street gives little to find it out by.
-            polarity: Some("white-hot"),
             ..WatchOptions::default()
         },
         look_every_s: LOOK_EVERY_S,

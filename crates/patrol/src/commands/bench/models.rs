@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// What is measured by preference: the detector of visible light, which every peer knows.
 const VISIBLE: &str = "yolox-nano";
 /// What comes with the house.
+pub(super) const STREET: &str = "visible-person-n";
 pub(super) const THERMAL: &str = "thermal-person-n";
 
 /// One that is there.
@@ -18,9 +19,9 @@ pub(super) struct Model {
     pub(super) modality: &'static str,
 }
 
-/// YOLOX-nano, or where that could not be fetched our own thermal network.
+/// YOLOX-nano, or where that could not be fetched our own.
 pub(super) fn for_whole_path() -> anyhow::Result<Model> {
-    ready(VISIBLE).or_else(|_| ready(THERMAL)).map_err(anyhow::Error::msg)
+    ready(VISIBLE).or_else(|_| ready(STREET)).map_err(anyhow::Error::msg)
 }
 
 /// The model `name`, checked against its card.
