@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// Boxes of two looks that overlap so much are one person.
 const SAME_IOU: f32 = 0.4;
+/// Boxes of two networks that overlap so much are one person; of two people side by side whom one network has in one box, neither fills so much of it.
+const AGREED_IOU: f32 = 0.55;
 /// Who overlaps a place less is not the one who is sought there.
 const AT_PLACE_IOU: f32 = 0.25;
 
@@ -14,6 +16,8 @@ pub struct Eyes {
     detectors: Vec<Box<dyn Detector>>,
     found: Vec<Detection>,
     network: Vec<Detection>,
+    /// Of the network before: whether one of the next has found the same person.
+    agreed: Vec<bool>,
     hot: Vec<Detection>,
     /// Tells how long detectors take; without it nobody asks.
     clock: Option<Arc<dyn Clock>>,
@@ -23,7 +27,7 @@ pub struct Eyes {
 impl Eyes {
     /// Cameras name their detectors by index into `detectors`.
     pub fn new(detectors: Vec<Box<dyn Detector>>) -> Self {
-        Self { detectors, found: Vec::new(), network: Vec::new(), hot: Vec::new(), clock: None, spent: Duration::ZERO }
+        Self { detectors, found: Vec::new(), network: Vec::new(), agreed: Vec::new(), hot: Vec::new(), clock: None, spent: Duration::ZERO }
     }
 
     /// Counts from now on how long detectors take.
@@ -50,6 +54,7 @@ impl Eyes {
     ) -> Result<u64, VisionError> {
         let began = self.now();
         self.network.clear();
+        self.agreed.clear();
         self.hot.clear();
         let mut networks = 0;
         for &index in which {
@@ -60,9 +65,11 @@ impl Eyes {
             for detection in self.found.drain(..).filter(|found| found.bbox.is_finite() && found.score.is_finite()) {
                 match detection.source {
                     DetectionSource::HotSpot => self.hot.push(detection),
-                    _ => self.network.push(detection),
+                    _ => add(&mut self.network, &mut self.agreed, detection),
                 }
             }
+            self.agreed.clear();
+            self.agreed.resize(self.network.len(), false);
         }
         out.clear();
         combine(&self.network, &self.hot, networks > 0, out);
@@ -107,5 +114,76 @@ impl Eyes {
         let names: Vec<&str> = which.iter().map(|&index| self.detectors[index].name()).collect();
         let hashes = which.iter().map(|&index| self.detectors[index].model_sha256()).filter(|hash| !hash.is_empty());
         (names.join("+"), hashes.collect::<Vec<_>>().join("+"))
+    }
+}
+
+/// Adds what a network has found to what those before it have: the better of two boxes of one person stays. `agreed` is as long as what those found.
+fn add(known: &mut Vec<Detection>, agreed: &mut [bool], found: Detection) {
+    let open = known.iter().zip(&*agreed).enumerate().filter(|(_, (_, agreed))| !**agreed);
+    let overlaps = open.map(|(at, (one, _))| (at, one.bbox.iou(&found.bbox))).filter(|(_, iou)| *iou >= AGREED_IOU);
+    let Some((at, _)) = overlaps.max_by(|a, b| a.1.total_cmp(&b.1)) else {
+        known.push(found);
+        return;
+    };
+    agreed[at] = true;
+    if found.score > known[at].score {
+        known[at] = found;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use patrol_core::{MediaTime, Modality, PictureSize, PixelFormat, WallEstimate, WallTime};
+
+    struct Says(&'static [(f32, f32)]);
+
+    impl Detector for Says {
+        fn detect(&mut self, _: &Picture, _: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
+            let one = |&(x, score): &(f32, f32)| Detection {
+                bbox: PixelBox::new(x, 0.0, 20.0, 40.0),
+                score,
+                source: DetectionSource::Network,
+                resolved: true,
+                blob: None,
+            };
+            out.extend(self.0.iter().map(one));
+            Ok(())
+        }
+        fn name(&self) -> &'static str {
+            "says"
+        }
+        fn model_sha256(&self) -> &'static str {
+            "hash"
+        }
+    }
+
+    fn seen(detectors: &[&'static [(f32, f32)]]) -> Vec<(f32, f32)> {
+        let captured = WallEstimate { at: WallTime(0), error_ms: 0 };
+        let size = PictureSize::new(64, 64);
+        let picture = Picture::from_planes(size, PixelFormat::Gray8, vec![vec![0; 64 * 64]], 0, MediaTime::ZERO, captured).expect("a picture");
+        let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full: true };
+        let mut eyes = Eyes::new(detectors.iter().map(|says| Box::new(Says(says)) as Box<dyn Detector>).collect());
+        let mut out = Vec::new();
+        let which: Vec<usize> = (0..detectors.len()).collect();
+        for _ in 0..2 {
+            eyes.examine(&which, &picture, &context, &mut out).expect("sees");
+        }
+        let mut seen: Vec<_> = out.iter().map(|one| (one.bbox.x, one.score)).collect();
+        seen.sort_by(|a, b| a.0.total_cmp(&b.0));
+        seen
+    }
+
+    #[test]
+    fn whom_two_networks_see_is_one_and_whom_one_sees_is_not_lost() {
+        assert_eq!(seen(&[&[(0.0, 0.5), (30.0, 0.8)], &[(2.0, 0.7)]]), [(2.0, 0.7), (30.0, 0.8)]);
+        assert_eq!(seen(&[&[(0.0, 0.5)], &[(30.0, 0.4)], &[(1.0, 0.3), (31.0, 0.9)]]), [(0.0, 0.5), (31.0, 0.9)]);
+    }
+
+    #[test]
+    fn two_people_of_one_network_stay_two_beside_one_of_another() {
+        // Both overlap the first network's only box enough; it can be only one of them.
+        assert_eq!(seen(&[&[(5.0, 0.5)], &[(2.0, 0.9), (8.0, 0.8)]]).len(), 2);
+        assert_eq!(seen(&[&[(2.0, 0.9), (8.0, 0.8)]]).len(), 2);
     }
 }

@@ -16,9 +16,9 @@ use std::process::ExitCode;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Name of a folder under models/, or the path of a card.
+    /// Name of a folder under models/, or the path of a card. Several look one after another; whom two see is one detection.
     #[arg(long, required_unless_present = "hot_spot")]
-    model: Option<String>,
+    model: Vec<String>,
     /// Pictures, or folders of pictures (read to the bottom). What is no picture is skipped and counted.
     #[arg(long, required = true, num_args = 1..)]
     images: Vec<PathBuf>,
@@ -63,13 +63,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let min_score = args.min_score.map(|score| score as f32);
     let mut detectors: Vec<Box<dyn Detector>> = Vec::new();
     let mut modality = Modality::Thermal;
-    if let Some(model) = &args.model {
+    for (number, model) in args.model.iter().enumerate() {
         let card = models::find(model, Path::new(".")).map_err(|why| Usage::msg(format!("--model: {why}")))?;
         let mut card = ModelCard::load(&card).map_err(Usage::of)?;
         if args.fp32 {
             card = card.in_fp32();
         }
         card.verify().map_err(Usage::of)?;
+        if number > 0 && card.modality != modality {
+            return Err(Usage::msg(format!("--model {model}: is for {:?} pictures, the one before for {modality:?}; give models of one kind", card.modality)));
+        }
         modality = card.modality;
         detectors.push(Box::new(OnnxDetector::open(&onnx_runtime()?, &card, Device::Cpu, min_score, 1)?));
     }

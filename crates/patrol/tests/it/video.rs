@@ -1,4 +1,4 @@
-//! Real video, visible light, YOLOX-nano: nobody where nobody is, one lead where one person lies, the same bytes each time.
+//! Real video, visible light, our own network and YOLOX-nano: nobody where nobody is, one lead where one person lies, the same bytes each time.
 
 use patrol_core::WallTime;
 use patrol_ingest::{FeedEvent, OpenOptions};
@@ -15,7 +15,7 @@ alert = "red"
 [[detector]]
 name = "person"
 kind = "onnx"
-model = "yolox-nano"
+model = "MODEL"
 [[camera]]
 id = "street"
 source = "SOURCE"
@@ -25,13 +25,18 @@ detectors = ["person"]
 look_every_s = 0.4
 "#;
 
-fn needs() -> Option<PathBuf> {
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/yolox-nano/yolox_nano.onnx");
+/// Ours lies in the repository.
+const OURS: &str = "visible-person";
+const YOLOX: &str = "yolox-nano";
+
+/// The folder of videos, where it and the model are there.
+fn needs(model: &str) -> Option<PathBuf> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/yolox-nano/yolox_nano.onnx");
     let Ok(data) = std::env::var("PATROL_DATA") else {
         println!("skipped: PATROL_DATA is not set");
         return None;
     };
-    if !model.is_file() {
+    if model == YOLOX && !file.is_file() {
         println!("skipped: models/yolox-nano/yolox_nano.onnx is not there; scripts/setup says how to get it");
         return None;
     }
@@ -39,9 +44,9 @@ fn needs() -> Option<PathBuf> {
 }
 
 /// Replays `source`; leads, sightings, and all bytes that must be the same each time.
-fn replay(source: &Path, folder: &Path) -> (Vec<Value>, Vec<Value>, String) {
+fn replay(model: &str, source: &Path, folder: &Path) -> (Vec<Value>, Vec<Value>, String) {
     let pipeline = folder.join("pipeline.toml");
-    std::fs::write(&pipeline, PIPELINE.replace("SOURCE", &source.display().to_string())).expect("written");
+    std::fs::write(&pipeline, PIPELINE.replace("SOURCE", &source.display().to_string()).replace("MODEL", model)).expect("written");
     let out = folder.join("out");
     let output = Command::new(env!("CARGO_BIN_EXE_patrol"))
         .arg("replay")
@@ -63,38 +68,69 @@ fn replay(source: &Path, folder: &Path) -> (Vec<Value>, Vec<Value>, String) {
     (lines("leads.jsonl"), lines("sightings.jsonl"), all)
 }
 
-#[test]
-fn cars_are_not_people() {
-    let Some(videos) = needs() else { return };
+fn cars_are_not_people(model: &str) {
+    let Some(videos) = needs(model) else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let (leads, sightings, _) = replay(&videos.join("car-detection.mp4"), folder.path());
+    let (leads, sightings, _) = replay(model, &videos.join("car-detection.mp4"), folder.path());
     assert!(leads.is_empty(), "{leads:?}");
     assert!(sightings.is_empty(), "{sightings:?}");
 }
 
-#[test]
-fn people_who_come_stand_and_leave_are_seen_and_make_no_lead_of_lying() {
-    let Some(videos) = needs() else { return };
+fn people_who_come_stand_and_leave_are_seen_and_make_no_lead_of_lying(model: &str) {
+    let Some(videos) = needs(model) else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let (leads, sightings, _) = replay(&videos.join("one-by-one-person-detection.mp4"), folder.path());
+    let (leads, sightings, _) = replay(model, &videos.join("one-by-one-person-detection.mp4"), folder.path());
     assert!((6..=20).contains(&sightings.len()), "seven people come one by one: {} tracks", sightings.len());
     assert!(leads.iter().all(|lead| lead["posture"] != "lying"), "{leads:?}");
 }
 
 /// The positive control: the car video, with a person who lies there from second 20.
-#[test]
-fn a_lying_person_composited_in_is_exactly_one_lead_twice_the_same() {
-    let Some(videos) = needs() else { return };
+fn a_lying_person_composited_in_is_exactly_one_lead_twice_the_same(model: &str) {
+    let Some(videos) = needs(model) else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let pictures = folder.path().join("pictures");
     std::fs::create_dir(&pictures).expect("a folder");
     composite(&videos, &pictures);
-    let (leads, _, first) = replay(&pictures, folder.path());
+    let (leads, _, first) = replay(model, &pictures, folder.path());
     assert_eq!(leads.len(), 1, "{leads:?}");
     assert_eq!(leads[0]["posture"], "lying");
     std::fs::remove_dir_all(folder.path().join("out")).expect("removed");
-    let (_, _, second) = replay(&pictures, folder.path());
+    let (_, _, second) = replay(model, &pictures, folder.path());
     assert_eq!(first, second, "byte-equal twice");
+}
+
+mod ours {
+    use super::OURS;
+
+    #[test]
+    fn cars_are_not_people() {
+        super::cars_are_not_people(OURS);
+    }
+    #[test]
+    fn people_who_come_stand_and_leave_are_seen_and_make_no_lead_of_lying() {
+        super::people_who_come_stand_and_leave_are_seen_and_make_no_lead_of_lying(OURS);
+    }
+    #[test]
+    fn a_lying_person_composited_in_is_exactly_one_lead_twice_the_same() {
+        super::a_lying_person_composited_in_is_exactly_one_lead_twice_the_same(OURS);
+    }
+}
+
+mod yolox {
+    use super::YOLOX;
+
+    #[test]
+    fn cars_are_not_people() {
+        super::cars_are_not_people(YOLOX);
+    }
+    #[test]
+    fn people_who_come_stand_and_leave_are_seen_and_make_no_lead_of_lying() {
+        super::people_who_come_stand_and_leave_are_seen_and_make_no_lead_of_lying(YOLOX);
+    }
+    #[test]
+    fn a_lying_person_composited_in_is_exactly_one_lead_twice_the_same() {
+        super::a_lying_person_composited_in_is_exactly_one_lead_twice_the_same(YOLOX);
+    }
 }
 
 /// Pictures of a video as RGB, every `step`-th, with their times in seconds.
