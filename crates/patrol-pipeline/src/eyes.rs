@@ -162,7 +162,7 @@ mod tests {
         let captured = WallEstimate { at: WallTime(0), error_ms: 0 };
         let size = PictureSize::new(64, 64);
         let picture = Picture::from_planes(size, PixelFormat::Gray8, vec![vec![0; 64 * 64]], 0, MediaTime::ZERO, captured).expect("a picture");
-        let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full: true };
+        let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full: Some(0) };
         let mut eyes = Eyes::new(detectors.iter().map(|says| Box::new(Says(says)) as Box<dyn Detector>).collect());
         let mut out = Vec::new();
         let which: Vec<usize> = (0..detectors.len()).collect();

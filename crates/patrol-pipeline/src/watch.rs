@@ -62,8 +62,9 @@ pub struct CameraWatch {
     /// When it was examined last, and how many looks must be examined in any case.
     examined_at: Option<MediaTime>,
     examine_next: u32,
-    /// When it was examined at every scale last.
+    /// When it was examined at every scale last, and how often.
     in_full_at: Option<MediaTime>,
+    in_full_count: u32,
     /// Time of the last look, and from the look before to it.
     last_look: Option<MediaTime>,
     /// Of the last look: wall time of media time zero, and the picture's size.
@@ -112,6 +113,7 @@ impl CameraWatch {
             examined_at: None,
             examine_next: 0,
             in_full_at: None,
+            in_full_count: 0,
             last_look: None,
             last_zero: None,
             restart_later: false,
@@ -259,10 +261,12 @@ impl CameraWatch {
     pub(crate) fn detect(&mut self, seen: &Picture, eyes: &mut Eyes) -> Result<(), VisionError> {
         let view = self.view_here(seen.size());
         let in_full = !self.is_recent(self.in_full_at, seen.media_time, self.camera.promise.rescan_every.min(RESCAN_MAX));
+        let in_full = in_full.then_some(self.in_full_count);
         let context = DetectContext { modality: self.camera.modality, view: view.as_ref(), gsd_m: None, in_full };
         self.inferences += eyes.examine(&self.detectors, seen, &context, &mut self.detections)?;
-        if in_full {
+        if in_full.is_some() {
             self.in_full_at = Some(seen.media_time);
+            self.in_full_count = self.in_full_count.wrapping_add(1);
         }
         if !eyes.has_network(&self.detectors) {
             return Ok(());

@@ -48,7 +48,7 @@ fn main() {
             modality: Modality::Thermal,
             view: (scale == "view").then_some(&view),
             gsd_m: (scale == "gsd").then_some(gsd_m),
-            in_full: true,
+            in_full: Some(0),
         };
         let mut found = Vec::new();
         let before = clock.monotonic();

@@ -19,7 +19,7 @@ fn main() {
     let step = (paths.len() / pictures.max(1)).max(1);
     let clock = SystemClock::new();
     let mut detector = HotSpot::new(HotSpotConfig::default());
-    let context = DetectContext { modality: Modality::Thermal, view: None, gsd_m: None, in_full: true };
+    let context = DetectContext { modality: Modality::Thermal, view: None, gsd_m: None, in_full: Some(0) };
     let mut times: Vec<f64> = Vec::new();
     let mut found = Vec::new();
     for path in paths.iter().step_by(step) {

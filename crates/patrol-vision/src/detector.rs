@@ -21,8 +21,9 @@ pub struct DetectContext<'a> {
     pub view: Option<&'a CameraView>,
     /// Ground sampling distance, metres per pixel, when known otherwise: drones looking down.
     pub gsd_m: Option<f32>,
-    /// The look owes an examination at every scale at which somebody could be seen, not only at the cheapest.
-    pub in_full: bool,
+    /// The look owes an examination at every scale at which somebody could be seen, not only at the cheapest: the how many-th of the camera. Each is
+    /// shifted a little against the one before, so that whom one misses the next may find.
+    pub in_full: Option<u32>,
 }
 
 pub trait Detector: Send {

@@ -182,7 +182,8 @@ impl Detector for OnnxDetector {
         }
         self.found.clear();
         for index in 0..self.tiles.len() {
-            let tile = self.tiles[index];
+            let input = [self.card.input.width as f32, self.card.input.height as f32];
+            let tile = context.in_full.map_or(self.tiles[index], |examination| self.tiles[index].shifted(examination, input));
             self.examine(picture, &tile, context.modality)?;
         }
         self.tell(picture, out);

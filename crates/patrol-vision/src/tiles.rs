@@ -74,6 +74,8 @@ pub struct Tiling {
 
 /// Cameras whose plans are kept.
 const PLANS_MAX: usize = 64;
+/// By how much successive examinations in full are shifted, pixels of the model's input: parts of the cells of 4 and 8 pixels in which networks answer.
+const SHIFTS_PX: [f32; 3] = [0.0, 3.0, 6.0];
 /// Longer inputs would suit only pictures a few rows high.
 const INPUT_SIDE_MAX: u32 = 2048;
 
@@ -84,7 +86,7 @@ impl Tiling {
 
     /// The tiles for a picture, from the far rows to the near ones. Never empty.
     pub fn tiles(&mut self, size: PictureSize, context: &DetectContext<'_>) -> &[Tile] {
-        let basis = Basis { size, view: context.view.copied(), gsd_m: context.gsd_m, in_full: context.in_full };
+        let basis = Basis { size, view: context.view.copied(), gsd_m: context.gsd_m, in_full: context.in_full.is_some() };
         let at = self.plans.iter().position(|(known, _)| *known == basis).unwrap_or_else(|| {
             if self.plans.len() == PLANS_MAX {
                 self.plans.remove(0);
@@ -186,6 +188,14 @@ impl Tiling {
 }
 
 impl Tile {
+    /// The tile less a strip at its left and upper edge, other for each examination in full: a still picture is put to a network of `input` anew.
+    pub fn shifted(&self, examination: u32, input: [f32; 2]) -> Self {
+        let of_model = SHIFTS_PX[examination as usize % SHIFTS_PX.len()];
+        let shift = (of_model * (self.region.w / input[0]).max(self.region.h / input[1])).round().min(self.region.w / 2.0).min(self.region.h / 2.0);
+        let PixelBox { x, y, w, h } = self.region;
+        Self { region: PixelBox::new(x + shift, y + shift, w - shift, h - shift), ..*self }
+    }
+
     /// One look at everything.
     pub fn whole(size: PictureSize) -> Self {
         Self { region: PixelBox::new(0.0, 0.0, size.width as f32, size.height as f32), scale: f32::INFINITY, whole: true, overlap: 0.0 }
@@ -268,7 +278,7 @@ mod tests {
     use patrol_core::{CameraView, Modality};
 
     fn plan(size: (u32, u32), view: Option<&CameraView>, gsd_m: Option<f32>) -> Vec<Tile> {
-        let context = DetectContext { modality: Modality::Thermal, view, gsd_m, in_full: true };
+        let context = DetectContext { modality: Modality::Thermal, view, gsd_m, in_full: Some(0) };
         let spec = ScaleSpec { person_px: [8.0, 100.0], tiles: TilesWhen::Always };
         Tiling::new(spec, &input(640, 512)).tiles(PictureSize::new(size.0, size.1), &context).to_vec()
     }
@@ -291,7 +301,7 @@ mod tests {
 
     /// Of a card that keeps tiles for looks in full, with an input of 416×416.
     fn street(size: (u32, u32), view: Option<&CameraView>, in_full: bool) -> Vec<Tile> {
-        let context = DetectContext { modality: Modality::Visible, view, gsd_m: None, in_full };
+        let context = DetectContext { modality: Modality::Visible, view, gsd_m: None, in_full: in_full.then_some(0) };
         let spec = ScaleSpec { person_px: [12.0, 104.0], tiles: TilesWhen::InFull };
         Tiling::new(spec, &input(416, 416)).tiles(PictureSize::new(size.0, size.1), &context).to_vec()
     }
@@ -323,6 +333,20 @@ mod tests {
         assert_eq!((right, bottom), (1920.0, 1080.0));
         // A small stream shows nobody better in tiles.
         assert_eq!(street((640, 360), None, true).len(), 1);
+    }
+
+    #[test]
+    fn successive_examinations_are_shifted_within_their_tiles() {
+        for tile in street((1920, 1080), None, true) {
+            let shifted: Vec<Tile> = (0..4).map(|examination| tile.shifted(examination, [416.0, 416.0])).collect();
+            assert!(shifted[0] == tile && shifted[3] == tile && shifted[1] != tile && shifted[2] != shifted[1], "{shifted:?}");
+            for one in shifted {
+                assert!(one.region.x >= tile.region.x && one.region.y >= tile.region.y, "{one:?}");
+                assert_eq!((one.region.right(), one.region.bottom()), (tile.region.right(), tile.region.bottom()));
+            }
+        }
+        let tiny = Tile::whole(PictureSize::new(1, 1)).shifted(1, [416.0, 416.0]);
+        assert!(tiny.region.w > 0.0 && tiny.region.h > 0.0, "{tiny:?}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 /// Notes when it was asked, and for what. Fails at a time.
 struct Asked {
-    looks: Arc<Mutex<Vec<(f64, bool)>>>,
+    looks: Arc<Mutex<Vec<(f64, Option<u32>)>>>,
     fails_at_s: f64,
 }
 
@@ -35,7 +35,14 @@ fn looks(seconds: f64, fails_at_s: f64) -> (usize, Vec<f64>) {
     let tape = Tape::of(seconds, 1.0, walker);
     replay_with(Box::new(Asked { looks: Arc::clone(&looks), fails_at_s }), vec![(camera("street", 1.0), tape)]);
     let looks = looks.lock().expect("done");
-    (looks.len(), looks.iter().filter(|(_, in_full)| *in_full).map(|(t_s, _)| *t_s).collect())
+    (looks.len(), numbered(&looks))
+}
+
+/// Times of the looks in full, which are numbered in their order.
+fn numbered(looks: &[(f64, Option<u32>)]) -> Vec<f64> {
+    let full: Vec<_> = looks.iter().filter_map(|(t_s, in_full)| Some((*t_s, (*in_full)?))).collect();
+    assert!(full.iter().zip(0..).all(|((_, number), wanted)| *number == wanted), "{full:?}");
+    full.iter().map(|(t_s, _)| *t_s).collect()
 }
 
 #[test]

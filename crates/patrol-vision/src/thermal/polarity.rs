@@ -122,7 +122,7 @@ impl Spots {
             }
         })?;
         self.found.clear();
-        let context = DetectContext { modality: Modality::Thermal, view: None, gsd_m: None, in_full: true };
+        let context = DetectContext { modality: Modality::Thermal, view: None, gsd_m: None, in_full: Some(0) };
         self.hot_spot.detect(&picture, &context, &mut self.found)?;
         let people = self.found.iter().filter(|found| found.score > PERSON_SCORE).count();
         Ok((self.found.iter().map(|found| found.score * found.score).sum(), people as f32))

@@ -9,7 +9,7 @@ const SCORE_MIN: f32 = 0.3;
 
 fn found(picture: &Picture, view: Option<&CameraView>, gsd_m: Option<f32>) -> Vec<Detection> {
     let mut out = Vec::new();
-    let context = DetectContext { modality: Modality::Thermal, view, gsd_m, in_full: true };
+    let context = DetectContext { modality: Modality::Thermal, view, gsd_m, in_full: Some(0) };
     HotSpot::new(HotSpotConfig::default()).detect(picture, &context, &mut out).expect("hot-spot does not fail");
     out.retain(|detection| detection.score >= SCORE_MIN && detection.resolved);
     out

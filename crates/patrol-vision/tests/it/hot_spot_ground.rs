@@ -12,7 +12,7 @@ const H: usize = 512;
 fn detect(levels: Vec<u8>, size: (usize, usize), gsd_m: Option<f32>) -> Vec<Detection> {
     let picture = sized(PictureSize::new(size.0 as u32, size.1 as u32), PixelFormat::Gray8, vec![levels]);
     let mut out = Vec::new();
-    let context = DetectContext { modality: Modality::Thermal, view: None, gsd_m, in_full: true };
+    let context = DetectContext { modality: Modality::Thermal, view: None, gsd_m, in_full: Some(0) };
     HotSpot::new(HotSpotConfig::default()).detect(&picture, &context, &mut out).expect("hot-spot does not fail");
     for found in &out {
         assert!(found.score.is_finite() && found.bbox.is_finite(), "{found:?}");

@@ -50,7 +50,7 @@ fn square(x: usize, y: usize, side: usize) -> Picture {
 fn detect(card: &ModelCard, picture: &Picture) -> Option<Vec<Detection>> {
     let mut detector = OnnxDetector::open(&runtime()?, card, Device::Cpu, None, 1).expect("opens");
     let mut out = Vec::new();
-    let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full: true };
+    let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full: Some(0) };
     detector.detect(picture, &context, &mut out).expect("runs");
     Some(out)
 }
@@ -91,7 +91,7 @@ fn a_place_is_looked_at_enlarged_and_in_visible_light_turned_too() {
     let Some(runtime) = runtime() else { return };
     let mut detector = OnnxDetector::open(&runtime, &card, Device::Cpu, None, 1).expect("opens");
     let mut look = |modality, place: PixelBox| {
-        let (mut out, context) = (Vec::new(), DetectContext { modality, view: None, gsd_m: None, in_full: true });
+        let (mut out, context) = (Vec::new(), DetectContext { modality, view: None, gsd_m: None, in_full: Some(0) });
         let inferences = detector.look_closer(&square(40, 40, 8), &place, &context, &mut out).expect("runs");
         (inferences, out)
     };
@@ -125,7 +125,7 @@ fn a_network_of_any_size_is_given_the_proportions_of_each_picture_in_turn() {
     (wide.input.width, wide.input.height) = (64, 64);
     let mut larger = OnnxDetector::open(&runtime, &wide, Device::Cpu, None, 1).expect("opens");
     let check = |detector: &mut OnnxDetector, size: PictureSize, at: (usize, usize), wanted: PixelBox| {
-        let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full: true };
+        let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full: Some(0) };
         let mut out = Vec::new();
         detector.detect(&spot(size, at.0, at.1, 8), &context, &mut out).expect("runs");
         assert!(out.len() == 1 && out[0].bbox.iou(&wanted) > 0.98, "{size:?} {out:?}");
@@ -148,9 +148,9 @@ fn tiles_of_a_look_in_full_find_whom_the_whole_picture_is_too_small_for() {
     // Lets through what is taken for 0.7 and more: raw scores that are higher.
     let mut detector = OnnxDetector::open(&runtime, &card, Device::Cpu, Some(0.7), 1).expect("opens");
     let picture = spot(PictureSize::new(448, 448), 208, 304, 16);
-    let mut look = |in_full| {
+    let mut look = |in_full: bool| {
         let mut out = Vec::new();
-        let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full };
+        let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full: in_full.then_some(0) };
         detector.detect(&picture, &context, &mut out).expect("runs");
         out
     };
@@ -269,7 +269,7 @@ fn large_people_seen(model: &str, quarters: u32) -> Option<(usize, usize)> {
         let (width, height) = image.dimensions();
         let picture = sized(PictureSize::new(width, height), PixelFormat::Rgb8, vec![image.into_raw()]);
         let mut found = Vec::new();
-        let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full: true };
+        let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full: Some(0) };
         detector.detect(&picture, &context, &mut found).expect("runs");
         for annotation in truth["annotations"].as_array().expect("a list").iter().filter(|annotation| annotation["image_id"] == entry["id"])
         {

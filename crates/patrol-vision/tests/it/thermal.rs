@@ -72,7 +72,7 @@ fn correlation(a: &[f32], b: &[u8]) -> f32 {
 
 fn finds(picture: &Picture, body: &PixelBox) -> bool {
     let mut found = Vec::new();
-    let context = DetectContext { modality: Modality::Thermal, view: None, gsd_m: None, in_full: true };
+    let context = DetectContext { modality: Modality::Thermal, view: None, gsd_m: None, in_full: Some(0) };
     let config = HotSpotConfig { length_px: [8.0, 90.0], ..HotSpotConfig::default() };
     HotSpot::new(config).detect(picture, &context, &mut found).expect("detected");
     found.iter().any(|found| found.bbox.iou(body) > 0.2)

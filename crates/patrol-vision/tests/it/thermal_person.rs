@@ -6,7 +6,7 @@ use patrol_vision::{DetectContext, Detector, Device, ModelCard, OnnxDetector, On
 use std::path::{Path, PathBuf};
 
 const SIZES: [&str; 2] = ["thermal-person-n", "thermal-person-s"];
-const CONTEXT: DetectContext<'_> = DetectContext { modality: Modality::Thermal, view: None, gsd_m: None, in_full: true };
+const CONTEXT: DetectContext<'_> = DetectContext { modality: Modality::Thermal, view: None, gsd_m: None, in_full: Some(0) };
 
 fn card(name: &str) -> ModelCard {
     ModelCard::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models").join(name)).expect("the card is in the tree")

@@ -92,7 +92,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             skipped += 1;
             continue;
         };
-        let context = DetectContext { modality, view: None, gsd_m: args.gsd_cm.map(|cm| cm as f32 / 100.0), in_full: !args.whole };
+        let context = DetectContext { modality, view: None, gsd_m: args.gsd_cm.map(|cm| cm as f32 / 100.0), in_full: (!args.whole).then_some(0) };
         let began = patrol_core::Clock::monotonic(&clock);
         let picture = if is_coloured(&picture) && modality == Modality::Thermal {
             // Stills of different cameras may lie side by side: nothing is carried over from one to the next.
