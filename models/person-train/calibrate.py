@@ -66,7 +66,9 @@ def main():
     print("false boxes a picture at", {score: round(float((scores >= score).sum()) / pictures, 3) for score in SCORES})
     if REFERENCE:
         raw = [float(scores[min(max(round(rate * pictures), 1), len(scores)) - 1]) for rate in REFERENCE]
-        print("[calibration]\nraw =", [round(value, 4) for value in raw], "\nscore =", list(SCORES))
+        points = {round(value, 4): score for value, score in zip(raw, SCORES) if 0 < value < 1}
+        rising = sorted(points.items())
+        print("[calibration]\nraw =", [value for value, _ in rising], "\nscore =", [score for _, score in rising])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ FALL_PART = 0.4
 # Of the thermal crops, this many come from rendered scenes where there are some.
 RENDERED_PART = 0.12
 # Visible: part of the run from which on crops have so many pixels a side, and pictures this scale. Small crops first, for their speed.
-VISIBLE_SIDES = ((0.0, 192, 0.62), (0.35, 256, 0.8), (0.75, 352, 1.0))
+VISIBLE_SIDES = ((0.0, 192, 0.62), (0.35, 256, 0.8), (0.75, 320, 0.95))
 
 
 def fall_from(steps):

@@ -67,6 +67,7 @@ def crop(rng, frames, bank, strength, side, scale):
         lost = [box for box, is_seen in zip(people, seen) if not is_seen]
         people = array([box for box, is_seen in zip(people, seen) if is_seen])
         ignored = np.concatenate([ignored, array(lost)])
+        changed += lost
     quarters = int(rng.integers(1, 4)) if rng.random() < strength.turned else 0
     turned = [turned_boxes(boxes, quarters, side) for boxes in (people, ignored, array(changed))]
     return Crop(np.ascontiguousarray(np.rot90(grey, quarters)), *turned, clear, quarters)
@@ -241,7 +242,8 @@ def cover(rng, grey, people, frames, changed):
         power = rng.choice([2, 4, 8])
         far = np.abs((xx - at[0] - wide / 2) / (wide / 2)) ** power + np.abs((yy - at[1] - high / 2) / (high / 2)) ** power
         mask = np.clip((1.05 - far) / 0.1, 0, 1)
-        changed.append((x, y, w, h))
+        left, top = min(x, x0), min(y, y0)
+        changed.append((left, top, max(x + w, x1) - left, max(y + h, y1) - top))
         grey[y0:y1, x0:x1] += (np.clip(cloth, 0, 255) - grey[y0:y1, x0:x1]) * mask
 
 

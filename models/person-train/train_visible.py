@@ -20,7 +20,7 @@ from crops import VisibleCrops
 from learner import Learner
 from teacher import Teacher
 
-STEPS = 6400
+STEPS = 5400
 
 
 def main():

@@ -50,7 +50,11 @@ fn main() -> Result<()> {
         let picture = read_pgm(path, index as u64, at)?;
         let mut detections = known.get(&frame).cloned().unwrap_or_default();
         if let Some(gsd_m) = args.hot_spot_gsd_m {
-            hot_spot.detect(&picture, &DetectContext { modality: Modality::Thermal, view: None, gsd_m: Some(gsd_m), in_full: Some(0) }, &mut detections)?;
+            hot_spot.detect(
+                &picture,
+                &DetectContext { modality: Modality::Thermal, view: None, gsd_m: Some(gsd_m), in_full: Some(0) },
+                &mut detections,
+            )?;
         }
         let before = clock.monotonic();
         let moved = motion.estimate(&picture, &people);

@@ -104,6 +104,11 @@ impl Eyes {
         Ok(inferences)
     }
 
+    /// Whether a look that is not in full sees fewer people than one that is, with the detectors `which`.
+    pub fn sees_less_between(&self, which: &[usize]) -> bool {
+        which.iter().any(|&index| self.detectors[index].sees_less_between())
+    }
+
     /// Whether any of the detectors `which` is a model.
     pub fn has_network(&self, which: &[usize]) -> bool {
         which.iter().any(|&index| !self.detectors[index].model_sha256().is_empty())
@@ -161,7 +166,8 @@ mod tests {
     fn seen(detectors: &[&'static [(f32, f32)]]) -> Vec<(f32, f32)> {
         let captured = WallEstimate { at: WallTime(0), error_ms: 0 };
         let size = PictureSize::new(64, 64);
-        let picture = Picture::from_planes(size, PixelFormat::Gray8, vec![vec![0; 64 * 64]], 0, MediaTime::ZERO, captured).expect("a picture");
+        let picture =
+            Picture::from_planes(size, PixelFormat::Gray8, vec![vec![0; 64 * 64]], 0, MediaTime::ZERO, captured).expect("a picture");
         let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full: Some(0) };
         let mut eyes = Eyes::new(detectors.iter().map(|says| Box::new(Says(says)) as Box<dyn Detector>).collect());
         let mut out = Vec::new();

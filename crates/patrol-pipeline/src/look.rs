@@ -68,7 +68,7 @@ fn examine(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather:
         tell(told, picture, watch, events);
         return Outcome::Unchanged;
     }
-    if let Err(error) = watch.detect(&seen, eyes) {
+    if let Err(error) = watch.detect(&seen, waiting.asked, eyes) {
         tracing::warn!(camera = %watch.camera.id, sequence = picture.sequence, %error, "detector failed");
         watch.last_error = Some(error.to_string());
         return Outcome::Failed(FailureKind::Detector);

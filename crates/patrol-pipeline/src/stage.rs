@@ -51,6 +51,8 @@ pub(crate) struct Stage {
     pub(crate) memories: BTreeMap<TrackId, TrackMemory>,
     pub(crate) cells: WatchCells,
     pub(crate) change: ChangeGuard,
+    /// When it was examined at every scale last.
+    pub(crate) in_full_at: Option<MediaTime>,
     scenery: Scenery,
     /// When the scenery began to be learnt.
     scenery_since: Option<MediaTime>,
@@ -125,6 +127,7 @@ impl Stage {
             memories: BTreeMap::new(),
             cells: WatchCells::default(),
             change: ChangeGuard::new(),
+            in_full_at: None,
             scenery: Scenery::default(),
             scenery_since: None,
             walkers: BTreeMap::new(),
@@ -147,6 +150,7 @@ impl Stage {
             memories: self.memories.clone(),
             cells: self.cells.clone(),
             change: ChangeGuard::new(),
+            in_full_at: self.in_full_at,
             scenery: self.scenery.clone(),
             scenery_since: self.scenery_since,
             walkers: BTreeMap::new(),
@@ -210,6 +214,7 @@ impl Stage {
         self.forget_scenery();
         if other {
             self.upright = UprightHeights::default();
+            self.in_full_at = None;
         }
     }
 
@@ -220,6 +225,7 @@ impl Stage {
         self.walkers.clear();
         self.fixture_places.clear();
         self.upright = UprightHeights::default();
+        self.in_full_at = None;
         self.forget_scenery();
     }
 

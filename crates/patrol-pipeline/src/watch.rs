@@ -62,9 +62,11 @@ pub struct CameraWatch {
     /// When it was examined last, and how many looks must be examined in any case.
     examined_at: Option<MediaTime>,
     examine_next: u32,
-    /// When it was examined at every scale last, and how often.
-    in_full_at: Option<MediaTime>,
+    /// How often it was examined at every scale, and whether the look that is under way does.
     in_full_count: u32,
+    is_in_full: bool,
+    /// Whether its detectors see fewer people in a look that does not.
+    sees_less_between: bool,
     /// Time of the last look, and from the look before to it.
     last_look: Option<MediaTime>,
     /// Of the last look: wall time of media time zero, and the picture's size.
@@ -112,8 +114,9 @@ impl CameraWatch {
             remembered: (MediaTime::ZERO, Vec::new()),
             examined_at: None,
             examine_next: 0,
-            in_full_at: None,
             in_full_count: 0,
+            is_in_full: false,
+            sees_less_between: false,
             last_look: None,
             last_zero: None,
             restart_later: false,
@@ -234,19 +237,25 @@ impl CameraWatch {
     /// then that is the answer (design §4).
     pub(crate) fn is_unchanged(&self, now: MediaTime) -> bool {
         let rescan = if self.stage.cells.any_open() { OPEN_RESCAN } else { self.camera.promise.rescan_every.min(RESCAN_MAX) };
-        self.is_recent(self.examined_at, now, rescan) && self.examine_next == 0 && self.stage.is_settled()
+        let is_recent = self.is_recent(self.examined_at, now, rescan, self.inferences);
+        is_recent && !(self.sees_less_between && self.owes_in_full(now)) && self.examine_next == 0 && self.stage.is_settled()
     }
 
-    /// Whether the next look would still come in time to repeat what was done `at` every `rescan`.
-    fn is_recent(&self, at: Option<MediaTime>, now: MediaTime, rescan: Duration) -> bool {
-        let rescan = rescan.mul_f64(1.0 - RESCAN_SPREAD * self.spread());
+    /// Whether this view is to be examined at every scale by now.
+    fn owes_in_full(&self, now: MediaTime) -> bool {
+        let rescan = self.camera.promise.rescan_every.min(RESCAN_MAX);
+        !self.is_recent(self.stage.in_full_at, now, rescan, u64::from(self.in_full_count))
+    }
+
+    /// Whether the next look would still come in time to repeat what was done `at` every `rescan`. `count`: how often it was done.
+    fn is_recent(&self, at: Option<MediaTime>, now: MediaTime, rescan: Duration, count: u64) -> bool {
+        let rescan = rescan.mul_f64(1.0 - RESCAN_SPREAD * self.spread(count));
         at.is_some_and(|at| at <= now && now.since(at) + self.look_gap <= rescan)
     }
 
-    /// 0–1, other for each camera and each examination.
-    fn spread(&self) -> f64 {
-        let seed =
-            self.camera.id.as_str().bytes().fold(self.inferences, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+    /// 0–1, other for each camera and each `count`.
+    fn spread(&self, count: u64) -> f64 {
+        let seed = self.camera.id.as_str().bytes().fold(count, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
         (seed >> 40) as f64 / (1_u64 << 24) as f64
     }
 
@@ -255,25 +264,36 @@ impl CameraWatch {
         self.stage.change.examined();
         self.examined_at = Some(now);
         self.examine_next = self.examine_next.saturating_sub(1);
-    }
-
-    /// Runs the detectors over the whole picture, and enlarged over the places where somebody is missing.
-    pub(crate) fn detect(&mut self, seen: &Picture, eyes: &mut Eyes) -> Result<(), VisionError> {
-        let view = self.view_here(seen.size());
-        let in_full = !self.is_recent(self.in_full_at, seen.media_time, self.camera.promise.rescan_every.min(RESCAN_MAX));
-        let in_full = in_full.then_some(self.in_full_count);
-        let context = DetectContext { modality: self.camera.modality, view: view.as_ref(), gsd_m: None, in_full };
-        self.inferences += eyes.examine(&self.detectors, seen, &context, &mut self.detections)?;
-        if in_full.is_some() {
-            self.in_full_at = Some(seen.media_time);
+        if std::mem::take(&mut self.is_in_full) {
+            self.stage.in_full_at = Some(now);
             self.in_full_count = self.in_full_count.wrapping_add(1);
         }
+    }
+
+    /// Runs the detectors over the whole picture, and enlarged over the places where somebody is missing. `asked`: for somebody who waits for it.
+    pub(crate) fn detect(&mut self, seen: &Picture, asked: bool, eyes: &mut Eyes) -> Result<(), VisionError> {
+        let view = self.view_here(seen.size());
+        let owed = asked || self.owes_in_full(seen.media_time);
+        self.sees_less_between = eyes.sees_less_between(&self.detectors);
+        let in_full = owed.then_some(self.in_full_count);
+        let context = DetectContext { modality: self.camera.modality, view: view.as_ref(), gsd_m: None, in_full };
+        self.is_in_full = owed;
+        self.inferences += eyes.examine(&self.detectors, seen, &context, &mut self.detections)?;
         if !eyes.has_network(&self.detectors) {
             return Ok(());
         }
+        if self.sees_less_between && !owed {
+            // Whom only an examination in full could find is sought where he was: otherwise he would be lost again before anybody knew of him. Places under
+            // watch are looked at below.
+            let is_watched = |track: &&Track| self.stage.cells.cells.iter().any(|cell| cell.track == track.id);
+            let known = self.stage.tracks.iter().filter(|track| !is_watched(track)).map(|track| track.bbox);
+            let missing: Vec<PixelBox> = known.filter(|place| !is_found(&self.detections, place)).take(SMALL_MAX).collect();
+            for place in missing {
+                self.inferences += eyes.look_closer(&self.detectors, seen, &context, &place, &mut self.detections)?;
+            }
+        }
         let detections = &self.detections;
-        let is_found = |place: &PixelBox| detections.iter().any(|found| found.bbox.iou(place) >= FOUND_IOU);
-        for place in self.stage.cells.closer(seen.media_time, is_found) {
+        for place in self.stage.cells.closer(seen.media_time, |place| is_found(detections, place)) {
             self.inferences += eyes.look_closer(&self.detectors, seen, &context, &place, &mut self.detections)?;
         }
         Ok(())
@@ -390,3 +410,9 @@ impl CameraWatch {
 
 /// A detection that overlaps a watched place so much has found whoever is missing there.
 const FOUND_IOU: f32 = 0.25;
+/// Closer looks at people whom the cheaper look has missed, of one look.
+const SMALL_MAX: usize = 4;
+
+fn is_found(detections: &[Detection], place: &PixelBox) -> bool {
+    detections.iter().any(|found| found.bbox.iou(place) >= FOUND_IOU)
+}

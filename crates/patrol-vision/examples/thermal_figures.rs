@@ -85,7 +85,9 @@ fn main() {
             figures.rank_least = figures.rank_least.min(rank);
         }
         let mut found = Vec::new();
-        hot_spot.detect(&seen, &DetectContext { modality: Modality::Thermal, view: None, gsd_m: None, in_full: Some(0) }, &mut found).expect("detected");
+        hot_spot
+            .detect(&seen, &DetectContext { modality: Modality::Thermal, view: None, gsd_m: None, in_full: Some(0) }, &mut found)
+            .expect("detected");
         let boxes: Vec<_> = found.iter().map(|d| (d.bbox.x, d.bbox.y, d.bbox.w, d.bbox.h, d.score)).collect();
         found_in.push(serde_json::json!({"case": case, "file": file, "found": boxes}));
         if figures.pictures <= 2 || figures.pictures.is_multiple_of(20) {

@@ -18,9 +18,8 @@ pub struct Calibration {
 impl Calibration {
     /// `Err` says what is wrong.
     pub fn check(&self) -> Result<(), String> {
-        let rises = |values: &[f32]| {
-            values.windows(2).all(|pair| pair[0] < pair[1]) && values.iter().all(|value| *value > 0.0 && *value < 1.0)
-        };
+        let rises =
+            |values: &[f32]| values.windows(2).all(|pair| pair[0] < pair[1]) && values.iter().all(|value| *value > 0.0 && *value < 1.0);
         if self.raw.len() != self.score.len() || self.raw.is_empty() || !rises(&self.raw) || !rises(&self.score) {
             return Err(format!(
                 "calibration has raw {:?} and score {:?}, wanted as many of one as of the other, each rising, between 0 and 1",
@@ -74,6 +73,8 @@ mod tests {
     #[test]
     fn a_curve_that_falls_or_is_cut_short_is_refused() {
         let bad = |raw: &[f32], score: &[f32]| Calibration { raw: raw.to_vec(), score: score.to_vec() }.check().is_err();
-        assert!(bad(&[0.2, 0.1], &[0.1, 0.2]) && bad(&[0.2], &[]) && bad(&[], &[]) && bad(&[0.0], &[0.1]) && bad(&[0.5, f32::NAN], &[0.1, 0.2]));
+        assert!(
+            bad(&[0.2, 0.1], &[0.1, 0.2]) && bad(&[0.2], &[]) && bad(&[], &[]) && bad(&[0.0], &[0.1]) && bad(&[0.5, f32::NAN], &[0.1, 0.2])
+        );
     }
 }

@@ -9,12 +9,13 @@ const ENLARGED_MAX: f32 = 4.0;
 /// Of a model that does not say which sizes it knows, a person's long side in parts of its input.
 const PERSON_PART: f32 = 0.35;
 
-/// The part of the picture around `place` that fills the model's input so that somebody there has the size the model knows best; never at less
-/// than the picture's own scale where that size is not known.
+/// The part of the picture around `place` that fills the model's input so that somebody there has the size the model knows best.
 pub(crate) fn region(place: &PixelBox, size: PictureSize, input: [f32; 2], scale: Option<&ScaleSpec>) -> PixelBox {
     let long_px = place.w.max(place.h).max(1.0);
     let known_px = scale.map_or(PERSON_PART * input[0].min(input[1]), |spec| (spec.person_px[0] * spec.person_px[1]).sqrt());
-    let enlarged = (known_px / long_px).clamp(if scale.is_some() { 1.0 } else { 0.1 }, ENLARGED_MAX);
+    // Shrunk only as far as he would otherwise be longer than the model knows.
+    let least = scale.map_or(0.1, |spec| (spec.person_px[1] / long_px).min(1.0));
+    let enlarged = (known_px / long_px).clamp(least, ENLARGED_MAX);
     let (w, h) = ((input[0] / enlarged).min(size.width as f32), (input[1] / enlarged).min(size.height as f32));
     let centre = place.centre();
     let x = (centre.x - w / 2.0).clamp(0.0, size.width as f32 - w);

@@ -40,6 +40,10 @@ pub trait Detector: Send {
     ) -> Result<u64, VisionError> {
         Ok(0)
     }
+    /// Whether a look that is not in full sees fewer people than one that is.
+    fn sees_less_between(&self) -> bool {
+        false
+    }
     /// The model's name, or the method's.
     fn name(&self) -> &str;
     /// SHA-256 of the model file in hexadecimal; empty without a model.

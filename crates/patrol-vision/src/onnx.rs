@@ -1,7 +1,7 @@
 //! Runs a detector described by its card.
 
 use crate::canvas::Canvas;
-use crate::card::{InputSpec, ModelCard};
+use crate::card::{InputSpec, ModelCard, TilesWhen};
 use crate::closer::{self, Turned};
 use crate::detector::{DetectContext, Detector, Device};
 use crate::error::VisionError;
@@ -120,13 +120,18 @@ impl OnnxDetector {
             return Ok(0);
         }
         let (width, height) = input_for(picture.size(), [self.card.input.width as f32, self.card.input.height as f32]);
-        if let Some(known) = self.inputs.iter().position(|input| input.extent == InputExtent { width, height }) {
-            return Ok(known);
+        let known = self.inputs.iter().position(|input| input.extent == InputExtent { width, height });
+        if known == Some(0) {
+            return Ok(0);
         }
+        let input = match known {
+            Some(at) => self.inputs.remove(at),
+            None => Input::new(&self.card, width, height)?,
+        };
         if self.inputs.len() == INPUTS_MAX {
             self.inputs.remove(1);
         }
-        self.inputs.push(Input::new(&self.card, width, height)?);
+        self.inputs.push(input);
         Ok(self.inputs.len() - 1)
     }
 
@@ -136,7 +141,7 @@ impl OnnxDetector {
         let Self { session, inputs, card, candidates, found, .. } = self;
         let Input { extent, tensor, preparer } = &mut inputs[input];
         let extent = *extent;
-        let placement = preparer.fill_at(picture, Some(&tile.region), tile.scale, modality, tensor.extract_tensor_mut().1);
+        let placement = preparer.fill_at(picture, Some(&tile.region), tile.scale, tile.shift_px, modality, tensor.extract_tensor_mut().1);
         let outputs = session.run(ort::inputs![self.input_name.as_str() => &*tensor]).map_err(|error| inference(card, &error))?;
         let (shape, values) = outputs[self.output_index].try_extract_tensor::<f32>().map_err(|error| inference(card, &error))?;
         card.layout.check_shape(shape, extent, card.person_class).map_err(|wanted| wrong_output(card, shape, wanted))?;
@@ -182,8 +187,7 @@ impl Detector for OnnxDetector {
         }
         self.found.clear();
         for index in 0..self.tiles.len() {
-            let input = [self.card.input.width as f32, self.card.input.height as f32];
-            let tile = context.in_full.map_or(self.tiles[index], |examination| self.tiles[index].shifted(examination, input));
+            let tile = context.in_full.map_or(self.tiles[index], |examination| self.tiles[index].shifted(examination));
             self.examine(picture, &tile, context.modality)?;
         }
         self.tell(picture, out);
@@ -199,7 +203,7 @@ impl Detector for OnnxDetector {
         let input = [self.card.input.width as f32, self.card.input.height as f32];
         let region = closer::region(place, picture.size(), input, self.card.scale.as_ref());
         self.found.clear();
-        self.examine(picture, &Tile { region, scale: f32::INFINITY, whole: false, overlap: 0.0 }, context.modality)?;
+        self.examine(picture, &Tile { region, whole: false, ..Tile::whole(picture.size()) }, context.modality)?;
         let mut inferences = 1;
         // Others' networks for visible light are taught upright people: one who lies stands up when the picture is turned.
         let turns: &[bool] = if context.modality == Modality::Visible && !self.card.any_turn { &[true, false] } else { &[] };
@@ -214,6 +218,9 @@ impl Detector for OnnxDetector {
         }
         self.tell(picture, out);
         Ok(inferences)
+    }
+    fn sees_less_between(&self) -> bool {
+        self.card.scale.is_some_and(|scale| scale.tiles == TilesWhen::InFull)
     }
     fn name(&self) -> &str {
         &self.card.name

@@ -49,6 +49,7 @@ struct Geometry {
     format: PixelFormat,
     crop: PixelBox,
     scale_max: f32,
+    shift: u32,
     placement: Placement,
     /// Extent and corner of the picture inside the tensor, whole pixels.
     width: usize,
@@ -94,15 +95,17 @@ impl Preparer {
 
     /// Fills `tensor` (channels, height, width) from `crop`, or the whole picture, as large as it fits. Thermal video is read from its luma alone.
     pub fn fill(&mut self, picture: &Picture, crop: Option<&PixelBox>, modality: Modality, tensor: &mut [f32]) -> Placement {
-        self.fill_at(picture, crop, f32::INFINITY, modality, tensor)
+        self.fill_at(picture, crop, f32::INFINITY, 0, modality, tensor)
     }
 
-    /// As [`Preparer::fill`], with at most `scale_max` pixels of the model for one of the picture.
+    /// As [`Preparer::fill`], with at most `scale_max` pixels of the model for one of the picture, and at least `shift` pixels of padding to the left and
+    /// above.
     pub fn fill_at(
         &mut self,
         picture: &Picture,
         crop: Option<&PixelBox>,
         scale_max: f32,
+        shift: u32,
         modality: Modality,
         tensor: &mut [f32],
     ) -> Placement {
@@ -110,8 +113,12 @@ impl Preparer {
         let whole = PixelBox::new(0.0, 0.0, size.width as f32, size.height as f32);
         // A crop of less than a pixel, or outside, is the whole picture: an empty input would find nobody.
         let crop = crop.map(|crop| crop.clipped(size)).filter(|crop| crop.is_finite() && crop.w >= 1.0 && crop.h >= 1.0).unwrap_or(whole);
-        let same =
-            |known: &Geometry| known.size == size && known.format == picture.format() && known.crop == crop && known.scale_max == scale_max;
+        let same = |known: &Geometry| {
+            known.size == size
+                && known.format == picture.format()
+                && known.crop == crop
+                && (known.scale_max, known.shift) == (scale_max, shift)
+        };
         let known = self.geometries.iter().rposition(same);
         if known.is_none_or(|at| at + 1 < self.geometries.len()) {
             // What the picture before has left around this one goes.
@@ -123,7 +130,7 @@ impl Preparer {
             if self.geometries.len() == GEOMETRIES_MAX {
                 self.geometries.remove(0);
             }
-            geometry(&self.input, size, picture.format(), crop, scale_max)
+            geometry(&self.input, size, picture.format(), crop, (scale_max, shift))
         };
         self.sums.resize(self.sums.len().max(size.width as usize * 3), 0);
         self.sums16.resize(self.sums16.len().max(size.width as usize), 0);
@@ -247,13 +254,14 @@ fn rgb_from_yuv(height: u32, y: &mut [f32], u: &mut [f32], v: &mut [f32]) {
     }
 }
 
-fn geometry(input: &InputSpec, size: PictureSize, format: PixelFormat, crop: PixelBox, scale_max: f32) -> Geometry {
-    let scale = (input.width as f32 / crop.w).min(input.height as f32 / crop.h).min(scale_max);
+fn geometry(input: &InputSpec, size: PictureSize, format: PixelFormat, crop: PixelBox, (scale_max, shift): (f32, u32)) -> Geometry {
+    let (wide, high) = (input.width.saturating_sub(shift).max(1), input.height.saturating_sub(shift).max(1));
+    let scale = (wide as f32 / crop.w).min(high as f32 / crop.h).min(scale_max);
     // Rounded down as the training code of YOLOX does; the small constant keeps exact ratios exact.
     let fitted = |extent: f32, limit: u32| ((extent * scale + 1e-3) as u32).clamp(1, limit) as usize;
-    let (width, height) = (fitted(crop.w, input.width), fitted(crop.h, input.height));
+    let (width, height) = (fitted(crop.w, wide), fitted(crop.h, high));
     let (left, top) = match input.letterbox {
-        Letterbox::TopLeft => (0, 0),
+        Letterbox::TopLeft => ((input.width - wide) as usize, (input.height - high) as usize),
         Letterbox::Center => ((input.width as usize - width) / 2, (input.height as usize - height) / 2),
     };
     let (w, h) = (size.width as usize, size.height as usize);
@@ -265,6 +273,7 @@ fn geometry(input: &InputSpec, size: PictureSize, format: PixelFormat, crop: Pix
         format,
         crop,
         scale_max,
+        shift,
         placement: Placement {
             scale_x: width as f32 / crop.w,
             scale_y: height as f32 / crop.h,

@@ -43,8 +43,10 @@ pub struct Tile {
     pub scale: f32,
     /// The whole picture, at as large a scale as an input of its proportions allows.
     pub whole: bool,
-    /// By how much tiles of this scale overlap, in pixels of the picture: a person up to this size is whole in one of them.
+    /// In pixels of the picture: of a person up to this size who is cut by an inner edge it is known that another tile sees him whole.
     pub overlap: f32,
+    /// Padding to the left and above, pixels of the model's input.
+    pub shift_px: u32,
 }
 
 /// A candidate in pixels of the picture, with the scale it was seen at.
@@ -75,7 +77,7 @@ pub struct Tiling {
 /// Cameras whose plans are kept.
 const PLANS_MAX: usize = 64;
 /// By how much successive examinations in full are shifted, pixels of the model's input: parts of the cells of 4 and 8 pixels in which networks answer.
-const SHIFTS_PX: [f32; 3] = [0.0, 3.0, 6.0];
+const SHIFTS_PX: [u32; 3] = [0, 3, 6];
 /// Longer inputs would suit only pictures a few rows high.
 const INPUT_SIDE_MAX: u32 = 2048;
 
@@ -137,17 +139,19 @@ impl Tiling {
                 continue;
             }
             // People whose feet are in the band reach above it, and nobody may be cut by both tiles of an overlap.
-            let mut overlap =
+            let mut overlap: f32 =
                 (long_px * LONGEST_OF_UPRIGHT).min(self.spec.person_px[1] / scale).min(self.input[0].min(self.input[1]) / scale / 2.0);
+            let mut seen_whole = overlap;
             if in_full {
-                // Whoever is larger is seen whole in the whole picture.
+                // Whoever is larger is seen whole in the whole picture, and the part of him that a tile sees is no second person.
                 overlap = overlap.min(SEEN_WHOLE * self.spec.person_px[0] / whole_scale);
+                seen_whole = f32::INFINITY;
             }
             let top = (top - overlap).max(0.0);
             let tile = [self.input[0] / scale, self.input[1] / scale];
             for (y, height) in spans(top, (bottom + overlap / 2.0).min(h), tile[1], overlap, h) {
                 for (x, width) in spans(0.0, w, tile[0], overlap, w) {
-                    tiles.push(Tile { region: PixelBox::new(x, y, width, height), scale, whole: false, overlap });
+                    tiles.push(Tile { region: PixelBox::new(x, y, width, height), scale, whole: false, overlap: seen_whole, shift_px: 0 });
                 }
             }
         }
@@ -173,11 +177,11 @@ impl Tiling {
     /// The smallest of 1, ½, ¼ … at which people `long_px` long are no shorter than the network knows.
     fn least_scale(&self, long_px: Option<f32>, native: f32) -> f32 {
         let wanted = self.spec.person_px[0] / long_px.unwrap_or(FAR_PERSON_PX);
-        let mut scale = native;
+        let mut scale = 1.0;
         while scale / 2.0 >= wanted {
             scale /= 2.0;
         }
-        scale
+        scale * native
     }
 
     /// The scale of a look at the whole picture.
@@ -188,17 +192,20 @@ impl Tiling {
 }
 
 impl Tile {
-    /// The tile less a strip at its left and upper edge, other for each examination in full: a still picture is put to a network of `input` anew.
-    pub fn shifted(&self, examination: u32, input: [f32; 2]) -> Self {
-        let of_model = SHIFTS_PX[examination as usize % SHIFTS_PX.len()];
-        let shift = (of_model * (self.region.w / input[0]).max(self.region.h / input[1])).round().min(self.region.w / 2.0).min(self.region.h / 2.0);
-        let PixelBox { x, y, w, h } = self.region;
-        Self { region: PixelBox::new(x + shift, y + shift, w - shift, h - shift), ..*self }
+    /// The same place, laid elsewhere in the model's input, other for each examination in full: a still picture is put to the network anew.
+    pub fn shifted(&self, examination: u32) -> Self {
+        Self { shift_px: SHIFTS_PX[examination as usize % SHIFTS_PX.len()], ..*self }
     }
 
     /// One look at everything.
     pub fn whole(size: PictureSize) -> Self {
-        Self { region: PixelBox::new(0.0, 0.0, size.width as f32, size.height as f32), scale: f32::INFINITY, whole: true, overlap: 0.0 }
+        Self {
+            region: PixelBox::new(0.0, 0.0, size.width as f32, size.height as f32),
+            scale: f32::INFINITY,
+            whole: true,
+            overlap: 0.0,
+            shift_px: 0,
+        }
     }
 }
 
@@ -308,7 +315,13 @@ mod tests {
 
     #[test]
     fn an_input_takes_the_proportions_of_its_picture_and_no_more_pixels() {
-        for (size, wanted) in [((1920, 1080), (544, 320)), ((416, 416), (416, 416)), ((1080, 1920), (320, 544)), ((640, 480), (480, 352)), ((5000, 10), (2048, 32))] {
+        for (size, wanted) in [
+            ((1920, 1080), (544, 320)),
+            ((416, 416), (416, 416)),
+            ((1080, 1920), (320, 544)),
+            ((640, 480), (480, 352)),
+            ((5000, 10), (2048, 32)),
+        ] {
             let found = input_for(PictureSize::new(size.0, size.1), [416.0, 416.0]);
             assert_eq!(found, wanted, "{size:?}");
         }
@@ -336,17 +349,22 @@ mod tests {
     }
 
     #[test]
-    fn successive_examinations_are_shifted_within_their_tiles() {
+    fn successive_examinations_see_the_same_place_laid_elsewhere() {
         for tile in street((1920, 1080), None, true) {
-            let shifted: Vec<Tile> = (0..4).map(|examination| tile.shifted(examination, [416.0, 416.0])).collect();
-            assert!(shifted[0] == tile && shifted[3] == tile && shifted[1] != tile && shifted[2] != shifted[1], "{shifted:?}");
-            for one in shifted {
-                assert!(one.region.x >= tile.region.x && one.region.y >= tile.region.y, "{one:?}");
-                assert_eq!((one.region.right(), one.region.bottom()), (tile.region.right(), tile.region.bottom()));
-            }
+            let shifts: Vec<u32> = (0..4).map(|examination| tile.shifted(examination).shift_px).collect();
+            assert!(shifts[0] == 0 && shifts[3] == 0 && shifts[1] > 0 && shifts[2] > shifts[1], "{shifts:?}");
+            assert_eq!(tile.shifted(1).region, tile.region);
         }
-        let tiny = Tile::whole(PictureSize::new(1, 1)).shifted(1, [416.0, 416.0]);
-        assert!(tiny.region.w > 0.0 && tiny.region.h > 0.0, "{tiny:?}");
+    }
+
+    #[test]
+    fn a_part_of_somebody_who_is_larger_than_the_overlap_is_no_second_person() {
+        let tiles = street((1920, 1080), None, true);
+        let upper = tiles.iter().find(|tile| !tile.whole && tile.region.bottom() < 1080.0).expect("an upper row");
+        let bottom = upper.region.bottom();
+        assert!(is_cut(&PixelBox::new(upper.region.x + 100.0, bottom - 300.0, 90.0, 300.0), upper, PictureSize::new(1920, 1080)));
+        // In the whole picture nobody is cut.
+        assert!(!is_cut(&PixelBox::new(0.0, 780.0, 90.0, 300.0), &tiles[0], PictureSize::new(1920, 1080)));
     }
 
     #[test]

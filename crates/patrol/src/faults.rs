@@ -114,6 +114,9 @@ impl Detector for Faulty {
     fn name(&self) -> &str {
         self.detector.name()
     }
+    fn sees_less_between(&self) -> bool {
+        self.detector.sees_less_between()
+    }
     fn model_sha256(&self) -> &str {
         self.detector.model_sha256()
     }

@@ -158,7 +158,8 @@ pub(crate) mod tests {
     use patrol_core::picture::PixelFormat;
     use patrol_core::{MediaTime, Modality, PictureSize, WallEstimate, WallTime};
 
-    pub(crate) const CONTEXT: DetectContext<'static> = DetectContext { modality: Modality::Thermal, view: None, gsd_m: None, in_full: Some(0) };
+    pub(crate) const CONTEXT: DetectContext<'static> =
+        DetectContext { modality: Modality::Thermal, view: None, gsd_m: None, in_full: Some(0) };
 
     pub(crate) fn picture(t_s: f64) -> Picture {
         let captured = WallEstimate { at: WallTime(0), error_ms: 0 };

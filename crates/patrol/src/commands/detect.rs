@@ -71,7 +71,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         card.verify().map_err(Usage::of)?;
         if number > 0 && card.modality != modality {
-            return Err(Usage::msg(format!("--model {model}: is for {:?} pictures, the one before for {modality:?}; give models of one kind", card.modality)));
+            return Err(Usage::msg(format!(
+                "--model {model}: is for {:?} pictures, the one before for {modality:?}; give models of one kind",
+                card.modality
+            )));
         }
         modality = card.modality;
         detectors.push(Box::new(OnnxDetector::open(&onnx_runtime()?, &card, Device::Cpu, min_score, 1)?));
@@ -92,7 +95,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             skipped += 1;
             continue;
         };
-        let context = DetectContext { modality, view: None, gsd_m: args.gsd_cm.map(|cm| cm as f32 / 100.0), in_full: (!args.whole).then_some(0) };
+        let context =
+            DetectContext { modality, view: None, gsd_m: args.gsd_cm.map(|cm| cm as f32 / 100.0), in_full: (!args.whole).then_some(0) };
         let began = patrol_core::Clock::monotonic(&clock);
         let picture = if is_coloured(&picture) && modality == Modality::Thermal {
             // Stills of different cameras may lie side by side: nothing is carried over from one to the next.

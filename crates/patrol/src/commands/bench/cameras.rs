@@ -62,7 +62,7 @@ struct Stop {
 
 const ROWS: [Row; 4] = [
     Row {
-        what: "cameras one core keeps its promise to, all looks examined by visible-person-n",
+        what: "cameras one core keeps its promise to, all looks examined by visible-person-n in one piece",
         stream: MAIN,
         share: 1.0,
         counts: &[25, 100, 200, 250, 300],
