@@ -21,6 +21,7 @@ fn input(width: u32, height: u32, channels: u32, order: ChannelOrder) -> InputSp
         std: [1.0; 3],
         pad_value: 114.0,
         letterbox: Letterbox::TopLeft,
+        any_size: false,
     }
 }
 

@@ -6,9 +6,12 @@ use patrol_pipeline::ReplayCamera;
 use patrol_vision::{DetectContext, Detector, VisionError};
 use std::sync::{Arc, Mutex};
 
+/// Time of a look in seconds, and the how many-th in full it is.
+type Look = (f64, Option<u32>);
+
 /// Notes when it was asked, and for what. Fails at a time. As a network with tiles does, it sees less between examinations in full: nobody.
 struct Asked {
-    looks: Arc<Mutex<Vec<(f64, Option<u32>)>>>,
+    looks: Arc<Mutex<Vec<Look>>>,
     fails_at_s: f64,
 }
 
@@ -73,7 +76,7 @@ fn walker(t_s: f64) -> Vec<PixelBox> {
 }
 
 /// Times of the looks in full, which are numbered in their order.
-fn numbered(looks: &[(f64, Option<u32>)]) -> Vec<f64> {
+fn numbered(looks: &[Look]) -> Vec<f64> {
     let full: Vec<_> = looks.iter().filter_map(|(t_s, in_full)| Some((*t_s, (*in_full)?))).collect();
     assert!(full.iter().zip(0..).all(|((_, number), wanted)| *number == wanted), "{full:?}");
     full.iter().map(|(t_s, _)| *t_s).collect()

@@ -181,11 +181,32 @@ fn at_native_scale_every_level_arrives_as_it_is() {
     let mut preparer = Preparer::new(&input(ChannelOrder::Gray, Letterbox::TopLeft));
     let mut tensor = vec![0.0; preparer.tensor_len()];
     for (left, top) in [(37, 21), (0, 0), (200 - 96, 150 - 64)] {
-        preparer.fill_at(&picture, Some(&PixelBox::new(left as f32, top as f32, 96.0, 64.0)), 1.0, Modality::Thermal, &mut tensor);
+        preparer.fill_at(&picture, Some(&PixelBox::new(left as f32, top as f32, 96.0, 64.0)), 1.0, 0, Modality::Thermal, &mut tensor);
         for (index, value) in tensor.iter().enumerate() {
             let wanted = f32::from(picture.row(0, top + index / 96)[left + index % 96]);
             let found = (value * 0.2 + 0.4) * 255.0;
             assert!((found - wanted).abs() < 0.01, "{left} {top} {index}: {found}, wanted {wanted}");
         }
+    }
+}
+
+#[test]
+fn a_shifted_picture_is_whole_and_its_boxes_come_back() {
+    let size = PictureSize::new(180, 120);
+    let picture = noise_picture(size, PixelFormat::Gray8, 6);
+    let mut preparer = Preparer::new(&input(ChannelOrder::Gray, Letterbox::TopLeft));
+    let mut tensor = vec![0.0; preparer.tensor_len()];
+    let padding = (input(ChannelOrder::Gray, Letterbox::TopLeft).pad_value / 255.0 - 0.4) / 0.2;
+    for shift in [6, 0, 3] {
+        let placement = preparer.fill_at(&picture, None, f32::INFINITY, shift, Modality::Thermal, &mut tensor);
+        let padded = |index: usize| (tensor[index] - padding).abs() < 1e-4;
+        let (columns, rows) = ((0..shift as usize).map(|x| x + 40 * 96), (0..shift as usize).map(|y| y * 96 + 40));
+        assert!(columns.chain(rows).all(padded), "{shift}");
+        // The whole picture lies between the padding and the input's end.
+        let whole = PixelBox::new(0.0, 0.0, 180.0, 120.0);
+        let end = (placement.left + 180.0 * placement.scale_x, placement.top + 120.0 * placement.scale_y);
+        assert!(end.0 < 96.01 && end.1 < 64.01 && placement.left >= shift as f32 && placement.top >= shift as f32, "{placement:?}");
+        let model = PixelBox::new(placement.left, placement.top, 180.0 * placement.scale_x, 120.0 * placement.scale_y);
+        assert!(placement.picture_from_model(&model).iou(&whole) > 0.9999, "{placement:?}");
     }
 }
