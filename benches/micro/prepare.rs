@@ -5,31 +5,15 @@ mod street;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use patrol_core::{Modality, PictureSize, PixelBox, PixelFormat};
-use patrol_vision::card::{ChannelOrder, InputSpec, Letterbox};
+use patrol_vision::card::{ChannelOrder, InputSpec};
 use patrol_vision::prepare::Preparer;
 use street::{Feed, street};
-
-fn input(width: u32, height: u32, channels: u32, order: ChannelOrder) -> InputSpec {
-    InputSpec {
-        name: None,
-        width,
-        height,
-        channels,
-        order,
-        scale: 1.0,
-        mean: [0.0; 3],
-        std: [1.0; 3],
-        pad_value: 114.0,
-        letterbox: Letterbox::TopLeft,
-        any_size: false,
-    }
-}
 
 fn prepare(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("prepare");
     let full_hd = PictureSize::new(1920, 1080);
     let thermal = PictureSize::new(640, 512);
-    let (colour, grey) = (input(416, 416, 3, ChannelOrder::Bgr), input(640, 512, 1, ChannelOrder::Gray));
+    let (colour, grey) = (InputSpec::plain(416, 416, ChannelOrder::Bgr), InputSpec::plain(640, 512, ChannelOrder::Gray));
     let part = PixelBox::new(700.0, 300.0, 208.0, 208.0);
     let cases = [
         ("1080p I420 to 416×416 colour", &colour, full_hd, PixelFormat::I420, Modality::Visible, None),

@@ -224,11 +224,7 @@ def camera(rng, grey, strength):
         grey = cv2.GaussianBlur(grey, (0, 0), rng.uniform(0.4, 1.3))
     elif rng.random() < 0.2:
         grey = grey + (grey - cv2.GaussianBlur(grey, (0, 0), 1.5)) * rng.uniform(0.3, 1.5)
-    if rng.random() < 0.08:
-        length = int(rng.integers(3, 8))
-        kernel = np.zeros((length, length), np.float32)
-        cv2.line(kernel, tuple(int(v) for v in rng.integers(0, length, 2)), (length // 2, length // 2), 1.0)
-        grey = cv2.filter2D(grey, -1, kernel / max(kernel.sum(), 1e-6))
+    grey = perhaps_smeared(rng, grey)
     if rng.random() < 0.3:
         grey = grey + rng.normal(0, rng.uniform(1, 8), grey.shape)
     if rng.random() < 0.15:
@@ -239,6 +235,16 @@ def camera(rng, grey, strength):
         quality = int(rng.integers(18, 75))
         grey = cv2.imdecode(cv2.imencode(".jpg", grey.astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_GRAYSCALE)
     return np.asarray(grey, np.float32)
+
+
+def perhaps_smeared(rng, grey):
+    """One in twelve as a camera sees it that moves."""
+    if rng.random() >= 0.08:
+        return grey
+    length = int(rng.integers(3, 8))
+    kernel = np.zeros((length, length), np.float32)
+    cv2.line(kernel, tuple(int(v) for v in rng.integers(0, length, 2)), (length // 2, length // 2), 1.0)
+    return cv2.filter2D(grey, -1, kernel / max(kernel.sum(), 1e-6))
 
 
 def heat_of(boxes, side):

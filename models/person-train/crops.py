@@ -8,7 +8,6 @@ import bodies
 import boxes
 import grid
 import street
-from network import STRIDE
 
 BATCH = 16
 # The rate stays level, then falls to nothing over this last part, in which crops are harder (augment.LATE).

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from augment import moved
+from augment import moved, perhaps_smeared
 
 PAD = 114.0
 # Shorter than this nobody can be told from a post.
@@ -268,11 +268,7 @@ def camera(rng, grey, strength):
         grey = cv2.GaussianBlur(grey, (0, 0), rng.uniform(0.4, 1.4))
     elif rng.random() < 0.15:
         grey = grey + (grey - cv2.GaussianBlur(grey, (0, 0), 1.5)) * rng.uniform(0.3, 1.5)
-    if rng.random() < 0.08:
-        length = int(rng.integers(3, 8))
-        kernel = np.zeros((length, length), np.float32)
-        cv2.line(kernel, tuple(int(v) for v in rng.integers(0, length, 2)), (length // 2, length // 2), 1.0)
-        grey = cv2.filter2D(grey, -1, kernel / max(kernel.sum(), 1e-6))
+    grey = perhaps_smeared(rng, grey)
     clear = grey
     if noise:
         grain = rng.normal(0, noise, (side, side)).astype(np.float32)

@@ -5,25 +5,13 @@
 
 use patrol_core::{Clock, MediaTime, Modality, Picture, PictureSize, PixelFormat, SystemClock, WallEstimate, WallTime};
 use patrol_vision::UsabilityGuard;
-use patrol_vision::card::{ChannelOrder, InputSpec, Letterbox};
+use patrol_vision::card::{ChannelOrder, InputSpec};
 use patrol_vision::prepare::Preparer;
 
 const ROUNDS: u32 = 200;
 
 fn main() {
-    let input = InputSpec {
-        name: None,
-        width: 416,
-        height: 416,
-        channels: 3,
-        order: ChannelOrder::Bgr,
-        scale: 1.0,
-        mean: [0.0; 3],
-        std: [1.0; 3],
-        pad_value: 114.0,
-        letterbox: Letterbox::TopLeft,
-        any_size: false,
-    };
+    let input = InputSpec { pad_value: 114.0, ..InputSpec::plain(416, 416, ChannelOrder::Bgr) };
     let clock = SystemClock::new();
     for (width, height) in [(768, 432), (1280, 720), (1920, 1080)] {
         for format in [PixelFormat::I420, PixelFormat::Nv12] {

@@ -77,6 +77,25 @@ pub struct InputSpec {
     pub any_size: bool,
 }
 
+impl InputSpec {
+    /// Levels 0–255 as they are, in the upper left corner, black around it.
+    pub fn plain(width: u32, height: u32, order: ChannelOrder) -> Self {
+        Self {
+            name: None,
+            width,
+            height,
+            channels: if order == ChannelOrder::Gray { 1 } else { 3 },
+            order,
+            scale: one(),
+            mean: [0.0; 3],
+            std: ones(),
+            pad_value: 0.0,
+            letterbox: Letterbox::TopLeft,
+            any_size: false,
+        }
+    }
+}
+
 /// How people must appear in the model's input. A card with it has larger pictures examined in tiles and people who would be too large
 /// made smaller; see [`crate::tiles`]. Without it the whole picture is fitted into the input.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

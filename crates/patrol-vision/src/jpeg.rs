@@ -1,6 +1,6 @@
 //! Pictures for people: JPEG of the whole picture or of a part. Raw counts are stretched to 8 bit.
 
-use crate::card::{ChannelOrder, InputSpec, Letterbox};
+use crate::card::{ChannelOrder, InputSpec};
 use crate::error::VisionError;
 use crate::prepare::Preparer;
 use jpeg_encoder::{ColorType, Encoder};
@@ -46,20 +46,7 @@ pub fn region(picture: &Picture, bbox: &PixelBox, quality: u8) -> Result<Vec<u8>
 
 /// Interleaved 8-bit RGB of `region`, resized to `width` × `height`.
 pub fn rgb(picture: &Picture, region: &PixelBox, width: u32, height: u32) -> Vec<u8> {
-    let input = InputSpec {
-        name: None,
-        width,
-        height,
-        channels: 3,
-        order: ChannelOrder::Rgb,
-        scale: 1.0,
-        mean: [0.0; 3],
-        std: [1.0; 3],
-        pad_value: 0.0,
-        letterbox: Letterbox::TopLeft,
-        any_size: false,
-    };
-    let mut preparer = Preparer::new(&input);
+    let mut preparer = Preparer::new(&InputSpec::plain(width, height, ChannelOrder::Rgb));
     let mut planes = vec![0.0; preparer.tensor_len()];
     // As visible: the colours of a thermal palette are kept.
     preparer.fill(picture, Some(region), Modality::Visible, &mut planes);

@@ -142,7 +142,7 @@ fn a_network_of_any_size_is_given_the_proportions_of_each_picture_in_turn() {
 
 #[test]
 fn tiles_of_a_look_in_full_find_whom_the_whole_picture_is_too_small_for() {
-    let more = "[scale]\nperson_px = [4.0, 16.0]\ntiles = \"in-full\"\n[calibration]\nraw = [0.5]\nscore = [0.3]";
+    let more = "[scale]\nperson_px = [6.0, 16.0]\ntiles = \"in-full\"\n[calibration]\nraw = [0.5]\nscore = [0.3]";
     let (_folder, card) = card("tiny-any-size", "center", more, &format!("{GREY}\nany_size = true"));
     let Some(runtime) = runtime() else { return };
     // Lets through what is taken for 0.7 and more: raw scores that are higher.

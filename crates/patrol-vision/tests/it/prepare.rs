@@ -7,19 +7,13 @@ use patrol_vision::prepare::Preparer;
 use proptest::prelude::*;
 
 fn input(order: ChannelOrder, letterbox: Letterbox) -> InputSpec {
-    let channels = if order == ChannelOrder::Gray { 1 } else { 3 };
     InputSpec {
-        name: None,
-        width: 96,
-        height: 64,
-        channels,
-        order,
         scale: 1.0 / 255.0,
         mean: [0.4, 0.5, 0.6],
         std: [0.2, 0.25, 0.5],
         pad_value: 114.0,
         letterbox,
-        any_size: false,
+        ..InputSpec::plain(96, 64, order)
     }
 }
 

@@ -62,22 +62,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let min_score = args.min_score.map(|score| score as f32);
     let mut detectors: Vec<Box<dyn Detector>> = Vec::new();
-    let mut modality = Modality::Thermal;
-    for (number, model) in args.model.iter().enumerate() {
-        let card = models::find(model, Path::new(".")).map_err(|why| Usage::msg(format!("--model: {why}")))?;
-        let mut card = ModelCard::load(&card).map_err(Usage::of)?;
-        if args.fp32 {
-            card = card.in_fp32();
-        }
-        card.verify().map_err(Usage::of)?;
-        if number > 0 && card.modality != modality {
-            return Err(Usage::msg(format!(
-                "--model {model}: is for {:?} pictures, the one before for {modality:?}; give models of one kind",
-                card.modality
-            )));
-        }
-        modality = card.modality;
-        detectors.push(Box::new(OnnxDetector::open(&onnx_runtime()?, &card, Device::Cpu, min_score, 1)?));
+    let cards = cards(args)?;
+    let mut modality = cards.first().map_or(Modality::Thermal, |card| card.modality);
+    for card in &cards {
+        detectors.push(Box::new(OnnxDetector::open(&onnx_runtime()?, card, Device::Cpu, min_score, 1)?));
     }
     if args.hot_spot {
         modality = thermal_or(modality);
@@ -134,6 +122,26 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn is_coloured(picture: &Picture) -> bool {
     !matches!(picture.format(), PixelFormat::Gray8 | PixelFormat::Gray16Le)
+}
+
+/// The cards of the models, all for pictures of one kind.
+fn cards(args: &Args) -> anyhow::Result<Vec<ModelCard>> {
+    let mut cards: Vec<ModelCard> = Vec::new();
+    for model in &args.model {
+        let card = models::find(model, Path::new(".")).map_err(|why| Usage::msg(format!("--model: {why}")))?;
+        let mut card = ModelCard::load(&card).map_err(Usage::of)?;
+        if args.fp32 {
+            card = card.in_fp32();
+        }
+        card.verify().map_err(Usage::of)?;
+        if let Some(other) = cards.iter().find(|other| other.modality != card.modality) {
+            let words =
+                format!("--model {model}: for other pictures than {}; give models for visible light, or for thermal pictures", other.name);
+            return Err(Usage::msg(words));
+        }
+        cards.push(card);
+    }
+    Ok(cards)
 }
 
 /// Path, name as in the annotations (or relative to the folder given), and `image_id` of every picture.

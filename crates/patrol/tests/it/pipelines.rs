@@ -350,13 +350,26 @@ fn a_detector_that_cannot_be_read_is_one_error() {
 
 #[test]
 fn a_model_for_the_other_light_is_a_warning() {
+    let onnx = GOOD.replace("kind = \"hot-spot\"", "kind = \"onnx\"\nmodel = \"visible-person-n\"");
+    one_warning(&onnx, &["only models for visible light on a thermal camera"]);
+    one_error(&onnx.replace("kind =", "hot_spot = {}\nkind ="), &["detector[0].hot_spot"]);
+}
+
+#[test]
+fn tiles_are_chosen_where_the_model_knows_sizes() {
+    let with = |kind: &str, tiles: &str| GOOD.replace("kind = \"hot-spot\"", &format!("{kind}\ntiles = \"{tiles}\""));
+    let ours = "kind = \"onnx\"\nmodel = \"thermal-person-n\"";
+    for tiles in ["always", "in-full", "never"] {
+        assert_eq!(verdict(&with(ours, tiles)).0, Some(0), "{tiles}");
+    }
+    one_error(&with(ours, "sometimes"), &["detector[0].tiles", "sometimes"]);
+    one_error(&with("kind = \"hot-spot\"", "never"), &["detector[0].tiles", "`hot-spot` has no model"]);
     if !root().join("models/yolox-nano/yolox_nano.onnx").is_file() {
         println!("skipped: models/yolox-nano/yolox_nano.onnx is not there; scripts/setup says how to get it");
         return;
     }
-    let onnx = GOOD.replace("kind = \"hot-spot\"", "kind = \"onnx\"\nmodel = \"yolox-nano\"");
-    one_warning(&onnx, &["only models for visible light on a thermal camera"]);
-    one_error(&onnx.replace("kind =", "hot_spot = {}\nkind ="), &["detector[0].hot_spot"]);
+    let yolox = verdict(&with("kind = \"onnx\"\nmodel = \"yolox-nano\"", "never"));
+    assert!(yolox.0 == Some(2) && yolox.1.contains("the card of yolox-nano does not say at which size people are found"), "{yolox:?}");
 }
 
 #[test]

@@ -160,6 +160,8 @@ fn detect_names_what_is_not_there() {
     std::os::unix::fs::symlink(&images, folder.path().join("images/loop")).expect("a link");
     refused(&["detect", "--hot-spot", "--images", "nope", "--out", &out], "--images nope");
     refused(&["detect", "--model", "nope", "--images", &images, "--out", &out], "no card \"nope\"");
+    let two = ["detect", "--model", "visible-person-n", "--model", "thermal-person-n", "--images", &images, "--out", &out];
+    refused(&two, "--model thermal-person-n: for other pictures than visible-person-n");
     refused(&["detect", "--hot-spot", "--images", &images, "--ann", "/nope", "--out", &out], "--ann /nope");
     refused(&["detect", "--hot-spot", "--images", &images, "--min-score", "nan", "--out", &out], "--min-score");
     refused(&["detect", "--hot-spot", "--images", &images, "--out", &out], "no picture among 0 files");

@@ -99,39 +99,23 @@ fn a_lying_person_composited_in_is_exactly_one_lead_twice_the_same(model: &str) 
     assert_eq!(first, second, "byte-equal twice");
 }
 
-mod ours {
-    use super::OURS;
-
-    #[test]
-    fn cars_are_not_people() {
-        super::cars_are_not_people(OURS);
-    }
-    #[test]
-    fn people_who_come_stand_and_leave_are_seen_and_make_no_lead_of_lying() {
-        super::people_who_come_stand_and_leave_are_seen_and_make_no_lead_of_lying(OURS);
-    }
-    #[test]
-    fn a_lying_person_composited_in_is_exactly_one_lead_twice_the_same() {
-        super::a_lying_person_composited_in_is_exactly_one_lead_twice_the_same(OURS);
-    }
+/// Each of these with each model.
+macro_rules! with_each_model {
+    ($($case:ident),*) => {
+        mod ours {
+            $(#[test] fn $case() { super::$case(super::OURS); })*
+        }
+        mod yolox {
+            $(#[test] fn $case() { super::$case(super::YOLOX); })*
+        }
+    };
 }
 
-mod yolox {
-    use super::YOLOX;
-
-    #[test]
-    fn cars_are_not_people() {
-        super::cars_are_not_people(YOLOX);
-    }
-    #[test]
-    fn people_who_come_stand_and_leave_are_seen_and_make_no_lead_of_lying() {
-        super::people_who_come_stand_and_leave_are_seen_and_make_no_lead_of_lying(YOLOX);
-    }
-    #[test]
-    fn a_lying_person_composited_in_is_exactly_one_lead_twice_the_same() {
-        super::a_lying_person_composited_in_is_exactly_one_lead_twice_the_same(YOLOX);
-    }
-}
+with_each_model!(
+    cars_are_not_people,
+    people_who_come_stand_and_leave_are_seen_and_make_no_lead_of_lying,
+    a_lying_person_composited_in_is_exactly_one_lead_twice_the_same
+);
 
 /// Pictures of a video as RGB, every `step`-th, with their times in seconds.
 fn frames(path: &Path, step: u64) -> Vec<(f64, image::RgbImage)> {
