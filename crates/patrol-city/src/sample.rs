@@ -87,6 +87,7 @@ fn lead(id: &str, revision: u32) -> Lead {
             posture: Posture::Lying,
             model: "thermal-person-n+hot-spot".into(),
             model_sha256: "00".repeat(32),
+            main_stream: false,
             whole_sha256: "aa".repeat(32),
             crop_sha256: "bb".repeat(32),
             preview_sha256: vec!["cc".repeat(32)],

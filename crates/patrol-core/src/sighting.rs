@@ -108,6 +108,9 @@ pub struct EvidenceRef {
     /// Names of the detectors that saw it, and the SHA-256 of the model file (empty without a model).
     pub model: String,
     pub model_sha256: String,
+    /// Its pictures are those of the camera's main stream, `captured` in the same seconds, while looks read a smaller one. `bbox` and `size` are theirs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub main_stream: bool,
     pub whole_sha256: String,
     pub crop_sha256: String,
     pub preview_sha256: Vec<String>,

@@ -1,6 +1,8 @@
-//! Evidence: the pictures and the clip that go with a sighting, taken from the very picture of the decision.
+//! Evidence: the pictures and the clip that go with a sighting, taken at the moment of the decision: from its very picture, or from the camera's main
+//! stream of the same seconds where that shows the same.
 
 use crate::eyes::Eyes;
+use crate::main_view::{MainMiss, MainView};
 use crate::stage::TrackMemory;
 use crate::watch::CameraWatch;
 use patrol_core::sighting::{Clip, EvidenceRef, Jpeg};
@@ -38,25 +40,38 @@ impl CameraWatch {
         }
     }
 
-    /// `bbox`: where the person is in this very picture.
+    /// `bbox`: where the person is in `picture`, that of this very look. What `main` shows of him is taken instead where it shows the same.
     pub(crate) fn take_evidence(
-        &self,
+        &mut self,
         sighting: &Sighting,
         bbox: &PixelBox,
         picture: &Picture,
+        main: &MainView,
         eyes: &Eyes,
     ) -> Result<Arc<Evidence>, VisionError> {
-        let bbox = bbox.clipped(picture.size());
+        let close = main.shows(picture, bbox);
+        match &close {
+            Ok(_) => self.main_stream.shown += 1,
+            Err(MainMiss::None) => {}
+            Err(why) => {
+                self.main_stream.missed += 1;
+                tracing::debug!(camera = %self.camera.id, %why, "evidence is the picture of the look, not that of the main stream");
+            }
+        }
+        let (shown, bbox) = close.unwrap_or((picture, *bbox));
+        let from_main = !std::ptr::eq(shown, picture);
+        let (picture, bbox) = (shown, bbox.clipped(shown.size()));
         let whole = hashed(jpeg::whole(picture, Some(&bbox), WHOLE_WIDTH_PX, EVIDENCE_QUALITY)?);
         let crop = hashed(jpeg::crop(picture, &bbox, CROP_MARGIN, EVIDENCE_QUALITY)?);
         let since = sighting.media_time - sighting.captured.at.since(sighting.first_seen) - PREVIEW_BEFORE;
         let preview: Vec<Jpeg> = self.previews.iter().filter(|(at, _)| *at >= since).map(|(_, jpeg)| jpeg.clone()).collect();
-        let clip = self.cut_clip(sighting, picture.captured.at);
+        let clip = self.cut_clip(sighting, sighting.captured.at);
         let (model, model_sha256) = eyes.describe(&self.detectors);
         let about = EvidenceRef {
             camera: self.camera.id.clone(),
             media_time: sighting.media_time,
-            captured: sighting.captured,
+            captured: picture.captured,
+            main_stream: from_main,
             bbox,
             size: picture.size(),
             posture: sighting.posture,
@@ -105,10 +120,13 @@ impl CameraWatch {
         self.previews.back().map(|(at, _)| *at)
     }
 
-    /// Keeps a small picture while anyone rests here.
+    /// Keeps a small picture while anyone rests here, and asks for the main stream.
     pub(crate) fn keep_preview<'a>(&mut self, picture: &Picture, mut told: impl Iterator<Item = &'a Sighting>) {
         let someone =
             told.any(|sighting| sighting.posture != Posture::Walking && (sighting.still_since.is_some() || sighting.posture.is_down()));
+        if let Some(link) = &self.link {
+            link.want_main(someone);
+        }
         let recent = self.last_preview().is_some_and(|at| picture.media_time.since(at) < PREVIEW_EVERY);
         if !someone || recent {
             return;

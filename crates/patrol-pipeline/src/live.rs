@@ -14,7 +14,7 @@ use crate::histogram::{Histogram, HistogramReading};
 use crate::lane::Lane;
 use crate::look::WeatherNow;
 use crate::source::{Link, PictureSource, Sessions};
-use crate::watch::CellCounts;
+use crate::watch::{CellCounts, MainCounts};
 use crossbeam_channel::{Sender, bounded};
 use desk::run_desk;
 use feed::run_feed;
@@ -116,6 +116,7 @@ pub struct CameraReading {
     pub fixtures: u32,
     /// Places under watch.
     pub cells: CellCounts,
+    pub main_stream: MainCounts,
     /// How the last thermal picture was read; `None` for other cameras.
     pub thermal: Option<ThermalReading>,
     pub last_error: Option<String>,
@@ -347,6 +348,7 @@ impl LiveGauge {
                     inferences: station.inferences,
                     fixtures: station.fixtures,
                     cells: station.cells,
+                    main_stream: station.main_stream,
                     thermal: station.thermal.clone(),
                     last_error: station.last_error.clone(),
                     link: station.link.as_ref().map(|link| link.status()),

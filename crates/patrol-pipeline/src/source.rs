@@ -32,6 +32,13 @@ pub trait Link: Send + Sync {
     fn set_watched(&self, watched: bool);
     /// What the camera sent from `from` to `to`, as MP4 and not re-encoded; `None` when nothing of that time is kept. Takes milliseconds.
     fn cut(&self, from: WallTime, to: WallTime) -> Result<Option<Vec<u8>>, String>;
+    /// Somebody rests there, of whom evidence may be wanted: from now on the camera's main stream is wanted too, where looks read a smaller one.
+    /// Told after every look.
+    fn want_main(&self, _wanted: bool) {}
+    /// The newest key frame of the main stream; `None` where looks read that stream themselves, and before one has come.
+    fn main_key(&self) -> Option<KeyFrame> {
+        None
+    }
 }
 
 /// A key frame as a live camera sent it. It is decoded only when its look begins, on the worker's own core.

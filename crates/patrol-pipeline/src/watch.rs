@@ -76,6 +76,7 @@ pub struct CameraWatch {
     look_gap: Duration,
     pub(crate) previews: VecDeque<(MediaTime, Jpeg)>,
     pub(crate) link: Option<Arc<dyn Link>>,
+    pub(crate) main_stream: MainCounts,
     /// Whether the link was told that somebody is here.
     watched: bool,
 }
@@ -91,6 +92,15 @@ pub struct CellCounts {
     pub most: usize,
     /// Left without a watch, because there were too many.
     pub dropped: u64,
+}
+
+/// Evidence of a camera whose looks read a smaller stream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MainCounts {
+    /// Taken from the main stream.
+    pub shown: u64,
+    /// Taken from the look, because the main stream's newest key frame was late, gave no picture or showed something else there.
+    pub missed: u64,
 }
 
 impl CameraWatch {
@@ -123,6 +133,7 @@ impl CameraWatch {
             look_gap: Duration::ZERO,
             previews: VecDeque::new(),
             link: None,
+            main_stream: MainCounts::default(),
             watched: false,
         }
     }
@@ -150,7 +161,7 @@ impl CameraWatch {
     pub fn renewed(&self) -> Self {
         let first_track_id = self.stage.tracker.next_id();
         let mut fresh = Self::new(self.camera.clone(), self.detectors.clone(), first_track_id).with_thermal(self.thermal.clone());
-        fresh.inferences = self.inferences;
+        (fresh.inferences, fresh.main_stream) = (self.inferences, self.main_stream);
         fresh.link.clone_from(&self.link);
         fresh.bad_looks = self.bad_looks;
         fresh

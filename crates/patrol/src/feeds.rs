@@ -1,6 +1,7 @@
 //! From a camera's plan to a camera that runs: its source, its link, and track ids of its own.
 
 use crate::config::{CameraPlan, RtspPlan, SourcePlan, TransportPlan};
+use crate::main_stream::MainStream;
 use crate::sources::{FeedSource, RtspLink, RtspSessions};
 use crate::system;
 use patrol_core::{CameraId, Clock};
@@ -35,8 +36,10 @@ impl Feeds {
                 (LiveFeed::Source(Box::new(open)), None)
             }
             SourcePlan::Rtsp(rtsp) => {
-                let camera = self.rtsp(&plan.camera.id, rtsp)?;
-                (LiveFeed::Sessions(Arc::new(RtspSessions(camera.clone()))), Some(Arc::new(RtspLink(camera)) as _))
+                let id = &plan.camera.id;
+                let looks = self.rtsp(id, rtsp)?;
+                let main = self.main_stream(id, rtsp)?.map(|camera| MainStream::new(id.clone(), camera, self.clock.clone()));
+                (LiveFeed::Sessions(Arc::new(RtspSessions(looks.clone()))), Some(Arc::new(RtspLink { looks, main }) as _))
             }
         };
         Ok(LiveCamera {
@@ -49,7 +52,17 @@ impl Feeds {
         })
     }
 
+    /// The stream that looks read.
     pub(crate) fn rtsp(&mut self, camera: &CameraId, plan: &RtspPlan) -> Result<Arc<RtspCamera>, IngestError> {
+        self.stream(camera, plan, &plan.url)
+    }
+
+    /// The main stream, where that is another one.
+    pub(crate) fn main_stream(&mut self, camera: &CameraId, plan: &RtspPlan) -> Result<Option<Arc<RtspCamera>>, IngestError> {
+        plan.main_url.as_ref().map(|url| self.stream(camera, plan, url)).transpose()
+    }
+
+    fn stream(&mut self, camera: &CameraId, plan: &RtspPlan, url: &str) -> Result<Arc<RtspCamera>, IngestError> {
         let net = match &self.net {
             Some(net) => net.clone(),
             None => self.net.insert(RtspNet::start(self.clock.clone(), self.rings_bytes_max)?).clone(),
@@ -62,7 +75,7 @@ impl Feeds {
             TransportPlan::Udp => RtspTransport::Udp,
         };
         // One decoder thread a camera: the cores belong to the looks.
-        let options = RtspOptions { camera: camera.clone(), url: plan.url.clone(), credentials, transport, decoder_threads: 1 };
+        let options = RtspOptions { camera: camera.clone(), url: url.to_owned(), credentials, transport, decoder_threads: 1 };
         RtspCamera::new(&net, options)
     }
 }

@@ -13,6 +13,7 @@ mod eval;
 mod failpoint;
 mod faults;
 mod feeds;
+mod main_stream;
 mod models;
 mod office;
 mod scripted;

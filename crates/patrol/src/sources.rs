@@ -1,5 +1,6 @@
 //! Adapters: files, folders, live cameras and rendered scenes as the pipeline's picture sources.
 
+use crate::main_stream::MainStream;
 use patrol_core::{LinkStatus, WallTime};
 use patrol_ingest::{Feed, FeedEvent, OpenOptions, RtspCamera};
 use patrol_pipeline::{KeyFrame, Link, Offer, OnNews, PictureSource, SessionNews, Sessions};
@@ -29,17 +30,33 @@ impl PictureSource for FeedSource {
     }
 }
 
-pub(crate) struct RtspLink(pub(crate) Arc<RtspCamera>);
+pub(crate) struct RtspLink {
+    /// The stream that looks read.
+    pub(crate) looks: Arc<RtspCamera>,
+    /// The main stream, where looks read a smaller one.
+    pub(crate) main: Option<MainStream>,
+}
 
 impl Link for RtspLink {
     fn status(&self) -> LinkStatus {
-        self.0.link()
+        self.looks.link()
     }
     fn set_watched(&self, watched: bool) {
-        self.0.set_watched(watched);
+        self.looks.set_watched(watched);
     }
     fn cut(&self, from: WallTime, to: WallTime) -> Result<Option<Vec<u8>>, String> {
-        self.0.cut(from, to).map_err(|error| error.to_string())
+        if let Some(clip) = self.main.as_ref().and_then(|main| main.cut(from, to)) {
+            return Ok(Some(clip));
+        }
+        self.looks.cut(from, to).map_err(|error| error.to_string())
+    }
+    fn want_main(&self, wanted: bool) {
+        if let Some(main) = &self.main {
+            main.want(wanted);
+        }
+    }
+    fn main_key(&self) -> Option<KeyFrame> {
+        self.main.as_ref()?.newest().map(key_frame)
     }
 }
 
@@ -51,11 +68,7 @@ impl Sessions for RtspSessions {
         self.0.connect(Arc::new(move |news| {
             on_news(match news {
                 patrol_ingest::SessionNews::Ended(why) => SessionNews::Ended(why),
-                patrol_ingest::SessionNews::Key(key) => SessionNews::Key(KeyFrame {
-                    media_time: key.media_time,
-                    captured: key.captured,
-                    decode: Box::new(move || key.decode().map_err(|error| error.to_string())),
-                }),
+                patrol_ingest::SessionNews::Key(key) => SessionNews::Key(key_frame(key)),
             });
         }));
     }
@@ -64,6 +77,14 @@ impl Sessions for RtspSessions {
     }
     fn pictures(&self) -> Box<dyn PictureSource> {
         Box::new(FeedSource(Box::new(self.0.pictures())))
+    }
+}
+
+fn key_frame(key: patrol_ingest::KeyFrame) -> KeyFrame {
+    KeyFrame {
+        media_time: key.media_time,
+        captured: key.captured,
+        decode: Box::new(move || key.decode().map_err(|error| error.to_string())),
     }
 }
 

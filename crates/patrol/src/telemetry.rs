@@ -37,7 +37,7 @@ pub(crate) fn metrics(
             sample(&mut text, "patrol_looks_total", &[("camera", reading.camera.id.as_str()), ("outcome", outcome.name())], count as f64);
         }
     }
-    let gauges: [(&str, &str, Reading); 13] = [
+    let gauges: [(&str, &str, Reading); 15] = [
         ("patrol_blind_interval_seconds", "Now minus capture of the newest picture examined or unchanged.", |r| r.blind.as_secs_f64()),
         ("patrol_blind_interval_max_seconds", "The longest blind interval since the start.", |r| r.max_blind.as_secs_f64()),
         ("patrol_unexamined_interval_seconds", "Now minus capture of the newest picture examined.", |r| r.unexamined.as_secs_f64()),
@@ -56,6 +56,14 @@ pub(crate) fn metrics(
             if promised_s > 0.0 { r.look_every.as_secs_f64() / promised_s } else { 1.0 }
         }),
         ("patrol_bursts_total", "Times that somebody not understood yet was watched closely.", |r| r.bursts as f64),
+        ("patrol_main_evidence_total", "Evidence taken from the main stream while looks read a smaller one.", |r| {
+            r.main_stream.shown as f64
+        }),
+        (
+            "patrol_main_evidence_missed_total",
+            "Evidence taken from the look because the main stream was late or showed something else.",
+            |r| r.main_stream.missed as f64,
+        ),
     ];
     for (name, help, value) in gauges {
         family(&mut text, name, if name.ends_with("_total") { "counter" } else { "gauge" }, help);

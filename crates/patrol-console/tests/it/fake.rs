@@ -343,6 +343,7 @@ pub(crate) fn lead(number: u32, tier: Tier, score: f32, confidence: f32, now: Wa
             posture: Posture::Lying,
             model: "thermal-person-n + hot-spot".to_owned(),
             model_sha256: String::new(),
+            main_stream: false,
             whole_sha256: sha(number * 100),
             crop_sha256: sha(number * 100 + 1),
             clip_sha256: None,

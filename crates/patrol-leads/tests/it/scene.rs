@@ -187,6 +187,7 @@ impl Scene {
                 posture: actor.posture,
                 model: "scripted".to_owned(),
                 model_sha256: String::new(),
+                main_stream: false,
                 whole_sha256: format!("{age_s}"),
                 crop_sha256: format!("{age_s}"),
                 preview_sha256: Vec::new(),

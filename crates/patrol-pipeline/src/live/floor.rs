@@ -10,7 +10,7 @@ use crate::look::WeatherNow;
 use crate::promise::{Account, DueRule};
 use crate::slot::{Content, Held, Slot};
 use crate::source::Link;
-use crate::watch::{CameraWatch, CellCounts};
+use crate::watch::{CameraWatch, CellCounts, MainCounts};
 use patrol_core::desk::CameraReport;
 use patrol_core::{Camera, Clock, Outcome, Promise, WallTime};
 use patrol_vision::thermal::ThermalReading;
@@ -59,6 +59,7 @@ pub(super) struct Station {
     pub(super) inferences: u64,
     pub(super) fixtures: u32,
     pub(super) cells: CellCounts,
+    pub(super) main_stream: MainCounts,
     pub(super) thermal: Option<ThermalReading>,
     pub(super) last_error: Option<String>,
 }
@@ -139,6 +140,7 @@ impl Station {
             inferences: 0,
             fixtures: 0,
             cells: CellCounts::default(),
+            main_stream: MainCounts::default(),
             thermal: None,
             last_error: None,
             camera: live.camera,

@@ -165,6 +165,7 @@ impl Worker {
         station.inferences = watch.inferences;
         station.fixtures = watch.fixtures;
         station.cells = watch.cells();
+        station.main_stream = watch.main_stream;
         station.thermal = watch.thermal_reading().cloned();
         station.reliance.sight(watch.cannot_see());
         let report = station.reliance.report(&station.camera.id, now);

@@ -1,11 +1,14 @@
 //! What a live camera asks of the running system: silence is noticed, people may look at once and watch, cameras come and go.
 
-use crate::world::{BrightBoxes, START, camera, picture};
+use crate::world::{BrightBoxes, SIZE, START, camera, picture};
 use patrol_core::desk::CameraCondition;
-use patrol_core::{CameraId, Clock, LinkStatus, Outcome, PixelBox, ScaledClock, WallTime};
+use patrol_core::{
+    CameraId, Clock, Evidence, LinkStatus, MediaTime, Outcome, Picture, PictureSize, PixelBox, PixelFormat, ScaledClock, WallEstimate,
+    WallTime,
+};
 use patrol_leads::{Desk, DeskConfig};
 use patrol_pipeline::live::{AskError, Live, LiveCamera, LiveConfig, LiveFeed, MakeEyes, OpenSource, Told};
-use patrol_pipeline::{DeskRoom, Eyes, Link, MemoryArchive, Offer, PictureSource};
+use patrol_pipeline::{DeskRoom, Eyes, KeyFrame, Link, MainCounts, MemoryArchive, Offer, PictureSource};
 use patrol_vision::Detector;
 use patrol_vision::thermal::ThermalConfig;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -239,6 +242,82 @@ impl Link for Film {
         self.asked.lock().expect("asked").push(to.since(from));
         Ok(Some(b"film".to_vec()))
     }
+}
+
+/// A link whose main stream shows the street on twice as many pixels, with `people` in it.
+struct Large {
+    clock: Arc<dyn Clock>,
+    people: Vec<PixelBox>,
+    wanted: Mutex<Vec<bool>>,
+}
+
+impl Link for Large {
+    fn status(&self) -> LinkStatus {
+        LinkStatus::default()
+    }
+    fn set_watched(&self, _: bool) {}
+    fn cut(&self, _: WallTime, _: WallTime) -> Result<Option<Vec<u8>>, String> {
+        Ok(None)
+    }
+    fn want_main(&self, wanted: bool) {
+        self.wanted.lock().expect("wanted").push(wanted);
+    }
+    fn main_key(&self) -> Option<KeyFrame> {
+        let (at, people) = (self.clock.now(), self.people.clone());
+        let captured = WallEstimate { at, error_ms: 50 };
+        // Numbers that no picture of the looks has: its noise is its own.
+        let decode = Box::new(move || Ok(enlarged(&picture(1_000_000 + at.0 as u64 % 1000, 0.0, &people), captured)));
+        Some(KeyFrame { media_time: MediaTime::ZERO, captured, decode })
+    }
+}
+
+/// Each pixel four times.
+fn enlarged(picture: &Picture, captured: WallEstimate) -> Picture {
+    let size = PictureSize::new(2 * SIZE.width, 2 * SIZE.height);
+    let row = |y: usize| picture.row(0, y / 2).iter().flat_map(|level| [*level; 2]);
+    let levels = (0..size.height as usize).flat_map(row).collect();
+    Picture::from_planes(size, PixelFormat::Gray8, vec![levels], picture.sequence, MediaTime::ZERO, captured).expect("a picture")
+}
+
+/// The first evidence of somebody who lies there, and how often the main stream was wanted and served.
+fn evidence_with(people_of_main: impl FnOnce(PixelBox) -> Vec<PixelBox>) -> (Arc<Evidence>, PixelBox, MainCounts) {
+    let mut street = Street::new();
+    let lies = PixelBox::new(100.0, 150.0, 60.0, 20.0);
+    let large = Arc::new(Large { clock: street.clock.clone(), people: people_of_main(lies), wanted: Mutex::default() });
+    let camera = street.camera("lies", &on(), Some(large.clone()), vec![lies]);
+    let (tell, told) = mpsc::sync_channel(1000);
+    street.start(vec![camera], move |told| {
+        for evidence in &told.output.evidence {
+            tell.try_send(evidence.clone()).unwrap_or(());
+        }
+    });
+    let evidence = told.recv_timeout(Duration::from_mins(1)).expect("two scene minutes make a lead");
+    let counts = street.live.as_ref().expect("started").gauge().cameras()[0].main_stream;
+    assert!(large.wanted.lock().expect("wanted").contains(&true), "somebody rests there");
+    street.live.take().expect("started").stop().expect("written");
+    (evidence, lies, counts)
+}
+
+#[test]
+fn evidence_is_the_main_streams_where_looks_read_a_smaller_one() {
+    let (evidence, lies, counts) = evidence_with(|lies| vec![lies]);
+    let about = &evidence.about;
+    assert!(about.main_stream && counts.shown > 0 && counts.missed == 0, "{about:?} {counts:?}");
+    assert_eq!(about.size, PictureSize::new(SIZE.width * 2, SIZE.height * 2));
+    let there = PixelBox::new(2.0 * lies.x, 2.0 * lies.y, 2.0 * lies.w, 2.0 * lies.h);
+    assert!(about.bbox.iou(&there) > 0.7, "{:?}", about.bbox);
+    // Start of frame (ITU-T T.81 §B.2.2): marker, length, precision, lines, samples a line.
+    let jpeg = &evidence.whole.bytes;
+    let frame = jpeg.windows(2).position(|marker| marker == [0xFF, 0xC0]).expect("a baseline picture");
+    assert_eq!(jpeg[frame + 5..frame + 9], [1, 0xE0, 2, 0x80], "the picture itself is the large one: 480 lines of 640");
+}
+
+#[test]
+fn evidence_shows_what_was_looked_at_when_the_main_stream_shows_something_else() {
+    let (evidence, lies, counts) = evidence_with(|_| vec![]);
+    assert!(!evidence.about.main_stream && counts.shown == 0 && counts.missed > 0, "{counts:?}");
+    assert_eq!(evidence.about.size, SIZE);
+    assert!(evidence.about.bbox.iou(&lies) > 0.7);
 }
 
 #[test]

@@ -109,6 +109,7 @@ pub fn evidence(seed: u64) -> Arc<Evidence> {
         posture: Posture::Lying,
         model: "hot-spot".into(),
         model_sha256: String::new(),
+        main_stream: false,
         whole_sha256: whole.sha256.clone(),
         crop_sha256: crop.sha256.clone(),
         preview_sha256: vec![preview.sha256.clone()],

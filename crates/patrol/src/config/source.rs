@@ -23,11 +23,13 @@ pub(crate) enum SourcePlan {
     Rtsp(RtspPlan),
 }
 
-/// The one stream that looks read.
+/// The stream that looks read, and where the main stream is when that is another one.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct RtspPlan {
     /// `rtsp://host[:port]/path?query`, without user and password. Its path may hold a token: for people there is [`RtspPlan::shown`].
     pub(crate) url: String,
+    /// The main stream, for evidence; `None` where looks read it.
+    pub(crate) main_url: Option<String>,
     pub(crate) user: Option<String>,
     /// `None` with a user: the password is empty.
     pub(crate) password: Option<Secret>,
@@ -174,8 +176,11 @@ fn rtsp(table: &CameraTable, place: &Place<'_>, folder: &Path, problems: &mut Pr
         ),
         _ => {}
     }
-    let read = if looks_on_sub { sub.unwrap_or(main) } else { main };
-    Some(RtspPlan { url: read.url, user, password, transport })
+    let (url, main_url) = match sub.filter(|sub| looks_on_sub && sub.url != main.url) {
+        Some(sub) => (sub.url, Some(main.url)),
+        None => (main.url, None),
+    };
+    Some(RtspPlan { url, main_url, user, password, transport })
 }
 
 /// The user of the key `user`, or of the address.
@@ -334,6 +339,7 @@ mod tests {
     fn a_plan_shows_neither_login_nor_path() {
         let plan = RtspPlan {
             url: "rtsp://[::1]:8554/1?token=geheim".to_owned(),
+            main_url: Some("rtsp://[::1]:8554/2?token=geheim".to_owned()),
             user: Some("admin".to_owned()),
             password: None,
             transport: TransportPlan::Tcp,

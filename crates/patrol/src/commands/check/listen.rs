@@ -19,12 +19,14 @@ const RINGS_BYTES_MAX: u64 = 64 << 20;
 const HINT: &str = "set the camera's key-frame interval (I 帧间隔) below its promise, or promise less; `run` decodes every picture of it, \
                     which costs ten times as much";
 
-/// One camera that is being listened to.
+/// One stream of a camera that is being listened to.
 struct Ear<'a> {
     plan: &'a CameraPlan,
     camera: Arc<RtspCamera>,
     ended: Arc<Mutex<Option<String>>>,
     patience: Duration,
+    /// The main stream of a camera whose looks read another: how far apart its key frames are breaks no promise.
+    for_evidence: bool,
 }
 
 /// Adds what was heard to `problems`. `is_silent`: hosts that do not answer at all, which was said before.
@@ -40,16 +42,10 @@ pub(super) fn listen(plan: &Plan, is_silent: impl Fn(&RtspPlan) -> bool, problem
         let mut ears = Vec::new();
         for plan in together {
             let SourcePlan::Rtsp(rtsp) = &plan.source else { continue };
-            let camera = feeds.rtsp(&plan.camera.id, rtsp)?;
-            let ended: Arc<Mutex<Option<String>>> = Arc::default();
-            let tell = ended.clone();
-            camera.connect(Arc::new(move |news| {
-                if let SessionNews::Ended(why) = news {
-                    *tell.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
-                }
-            }));
-            let patience = (plan.camera.promise.look_every * 2).clamp(LISTEN_MIN, LISTEN_MAX);
-            ears.push(Ear { plan, camera, ended, patience });
+            ears.push(Ear::begin(plan, feeds.rtsp(&plan.camera.id, rtsp)?, false));
+            if let Some(main) = feeds.main_stream(&plan.camera.id, rtsp)? {
+                ears.push(Ear::begin(plan, main, true));
+            }
         }
         let began = clock.monotonic();
         let waits = |ear: &Ear<'_>| {
@@ -67,7 +63,19 @@ pub(super) fn listen(plan: &Plan, is_silent: impl Fn(&RtspPlan) -> bool, problem
     Ok(())
 }
 
-impl Ear<'_> {
+impl<'a> Ear<'a> {
+    fn begin(plan: &'a CameraPlan, camera: Arc<RtspCamera>, for_evidence: bool) -> Self {
+        let ended: Arc<Mutex<Option<String>>> = Arc::default();
+        let tell = ended.clone();
+        camera.connect(Arc::new(move |news| {
+            if let SessionNews::Ended(why) = news {
+                *tell.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+            }
+        }));
+        let patience = (plan.camera.promise.look_every * 2).clamp(LISTEN_MIN, LISTEN_MAX);
+        Self { plan, camera, ended, patience, for_evidence }
+    }
+
     fn why_ended(&self) -> Option<String> {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -75,6 +83,13 @@ impl Ear<'_> {
     fn tell(&self, problems: &mut Problems) {
         let every_s = self.plan.camera.promise.look_every.as_secs_f64();
         let wanted = format!("key frames less than {every_s} s apart, as promised in look_every_s");
+        if self.for_evidence {
+            if let (Some(why), None) = (self.why_ended(), self.camera.link().key_interval_s) {
+                let hint = "`run` looks at the sub-stream all the same; evidence shows what that shows";
+                problems.warning(&self.plan.source_place, why, "a session of the main stream with pictures, for evidence", hint);
+            }
+            return;
+        }
         match (self.why_ended(), self.camera.link().key_interval_s) {
             (Some(why), None) => {
                 problems.warning(

@@ -37,6 +37,7 @@ fn a_row_is_a_camera() {
     assert_eq!(source_place, "cameras.csv:2 source");
     let SourcePlan::Rtsp(rtsp) = source else { panic!("{source:?}") };
     assert_eq!((rtsp.url.as_str(), rtsp.transport), ("rtsp://10.0.0.1/102", TransportPlan::Udp), "looks read the sub-stream");
+    assert_eq!(rtsp.main_url.as_deref(), Some("rtsp://10.0.0.1/101"), "evidence is the main stream's");
     assert_eq!((rtsp.user.as_deref(), rtsp.password.as_ref().map(crate::config::secret::Secret::reveal)), (Some("admin"), Some("geheim")));
     assert!(!format!("{:?}", plan.cameras[0]).contains("geheim"));
 }
