@@ -44,6 +44,7 @@ fn evidence(camera: &CameraId, about: &Sighting) -> Arc<Evidence> {
         posture: about.posture,
         model: "scripted".to_owned(),
         model_sha256: String::new(),
+        main_stream: false,
         whole_sha256: "0".repeat(64),
         crop_sha256: "0".repeat(64),
         preview_sha256: Vec::new(),

@@ -164,7 +164,7 @@ mod tests {
         assert!(main.newest().is_none(), "nothing comes before it is wanted");
         main.want(true);
         let began = clock.monotonic();
-        while main.newest().is_none() && clock.monotonic() - began < s(60) {
+        while main.newest().is_none() && clock.monotonic().saturating_sub(began) < s(60) {
             std::thread::park_timeout(Duration::from_millis(20));
         }
         let key = main.newest().expect("a key frame");

@@ -63,6 +63,7 @@ impl fmt::Debug for RtspPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RtspPlan")
             .field("url", &self.shown())
+            .field("main_url", &self.main_url.as_deref().and_then(live_address))
             .field("user", &self.user.as_ref().map(|_| "***"))
             .field("password", &self.password)
             .field("transport", &self.transport)
