@@ -30,7 +30,7 @@ pub(crate) fn parse_text(text: &str) -> Option<WallTime> {
 
 /// Unix seconds, or milliseconds when too large for seconds before the year 5138.
 pub(crate) fn parse_number(number: i64) -> Option<WallTime> {
-    let millis = if number.abs() < 100_000_000_000 { number.checked_mul(1000)? } else { number };
+    let millis = if number.unsigned_abs() < 100_000_000_000 { number.checked_mul(1000)? } else { number };
     millis.checked_mul(1_000_000).map(WallTime)
 }
 
@@ -43,6 +43,14 @@ pub(crate) fn parse_http_date(text: &str) -> Option<WallTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parsers_panic(text in "[0-9TZ:+., GMTa-zA-Z-]{0,40}", number: i64) {
+            drop((parse_text(&text), parse_http_date(&text), parse_text(&number.to_string())));
+        }
+    }
 
     #[test]
     fn times_are_written_and_read_in_china_time() {
@@ -52,6 +60,7 @@ mod tests {
             assert_eq!(parse_text(text), Some(at), "{text}");
         }
         assert_eq!(parse_http_date("Sun, 04 Jan 2026 18:12:41 GMT"), Some(at));
+        assert_eq!(parse_text(&i64::MIN.to_string()), None);
         for text in ["", "now", "2026-13-05T00:00:00Z", "99999999999999999999", "9223372036854775807"] {
             assert_eq!(parse_text(text), None, "{text}");
         }

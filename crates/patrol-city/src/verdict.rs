@@ -104,6 +104,22 @@ fn wait(text: &str, now: WallTime) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever a gateway in between makes of it: no receipt without a code or a case, waits and words bounded.
+        #[test]
+        fn no_answer_makes_it_panic(status: u16, after in prop::option::of("[0-9A-Za-z,: -]{0,40}"), body in prop::collection::vec(any::<u8>(), 0..300)) {
+            let attempt = judge(status, after.as_deref(), &body, NOW);
+            prop_assert!(attempt.retry_after.is_none_or(|wait| wait <= RETRY_AFTER_MAX));
+            match attempt.verdict {
+                Verdict::Delivered { .. } => prop_assert!((200..300).contains(&status) && serde_json::from_slice::<Value>(&body).is_ok()),
+                Verdict::Later { why } | Verdict::Unauthorised { why } | Verdict::Refused { why } => {
+                    prop_assert!(why.chars().count() < WORDS_MAX + 100 && !why.contains('\n'));
+                }
+            }
+        }
+    }
 
     const NOW: WallTime = WallTime(1_767_550_361_000_000_000);
 

@@ -38,6 +38,18 @@ pub(crate) fn first_slice(codec: VideoCodec, unit: &[u8]) -> Option<FirstSlice> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// A picture is the same behind an access unit delimiter and whatever a damaged packet has left before its start code.
+        #[test]
+        fn no_bytes_make_it_panic_and_what_goes_before_changes_nothing(unit in prop::collection::vec(prop_oneof![Just(0u8), Just(1u8), any::<u8>()], 0..200)) {
+            for (codec, delimiter) in [(VideoCodec::H264, &[0u8, 0, 1, 0x09, 0xf0][..]), (VideoCodec::H265, &[0, 0, 1, 0x46, 1, 0x50][..])] {
+                let plain = first_slice(codec, &[&[0, 0, 1][..], &unit].concat());
+                prop_assert_eq!(first_slice(codec, &[delimiter, &[0, 0, 1], &unit].concat()), plain);
+            }
+        }
+    }
 
     #[test]
     fn the_first_slice_tells() {

@@ -32,6 +32,7 @@ pub struct WeatherNow {
 pub fn look(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather: &WeatherNow, events: &mut Vec<DeskEvent>) -> Outcome {
     let outcome = examine(waiting, watch, eyes, weather, events);
     watch.judge_sight(outcome);
+    watch.broke_off = false;
     outcome
 }
 

@@ -51,6 +51,8 @@ pub struct CameraWatch {
     thermal: ThermalConfig,
     pub(crate) detections: Vec<Detection>,
     pub(crate) last_told: Option<MediaTime>,
+    /// The look before this one broke off half-way.
+    pub(crate) broke_off: bool,
     /// Looks in a row that could not be judged, and what the last of them ended in.
     bad_looks: (u32, &'static str),
     pub(crate) stage: Stage,
@@ -117,6 +119,7 @@ impl CameraWatch {
             thermal: ThermalConfig::default(),
             detections: Vec::new(),
             last_told: None,
+            broke_off: false,
             bad_looks: (0, ""),
             stage: Stage::new(0, first_track_id),
             views: Views::default(),
@@ -163,7 +166,7 @@ impl CameraWatch {
         let mut fresh = Self::new(self.camera.clone(), self.detectors.clone(), first_track_id).with_thermal(self.thermal.clone());
         (fresh.inferences, fresh.main_stream) = (self.inferences, self.main_stream);
         fresh.link.clone_from(&self.link);
-        fresh.bad_looks = self.bad_looks;
+        (fresh.bad_looks, fresh.broke_off) = (self.bad_looks, true);
         fresh
     }
 

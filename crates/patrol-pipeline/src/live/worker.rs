@@ -54,8 +54,12 @@ impl Worker {
             let outcome = looked.unwrap_or_else(|_| {
                 tracing::error!(camera = %watch.camera.id, "a look broke off; the camera's tracks start anew");
                 events.clear();
+                let again = watch.broke_off;
                 *watch = watch.renewed();
-                self.shared.recall(&mut watch);
+                // What was kept may be what it breaks off over.
+                if !again {
+                    self.shared.recall(&mut watch);
+                }
                 watch.judge_sight(Outcome::Failed(FailureKind::Panicked));
                 if let Ok(mut fresh) = (self.make_eyes)() {
                     fresh.time_by(clock.clone());

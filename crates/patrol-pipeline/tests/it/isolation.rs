@@ -4,7 +4,7 @@ use crate::world::{BrightBoxes, START, Tape, camera, picture};
 use patrol_core::outcome::FailureKind;
 use patrol_core::{Clock, Detection, Outcome, Picture, ScaledClock, WallTime};
 use patrol_leads::{Desk, DeskConfig};
-use patrol_pipeline::live::{Live, LiveCamera, LiveConfig, LiveFeed, MakeEyes, OnLook, OpenSource};
+use patrol_pipeline::live::{Live, LiveCamera, LiveConfig, LiveFeed, MakeEyes, Memories, OnLook, OpenSource};
 use patrol_pipeline::{DeskRoom, Eyes, MemoryArchive, Offer, PictureSource};
 use patrol_vision::thermal::ThermalConfig;
 use patrol_vision::{DetectContext, Detector, VisionError};
@@ -117,8 +117,17 @@ fn a_detector_that_breaks_and_a_source_that_never_opens_disturb_nobody() {
     let desk = Desk::new(DeskConfig::default(), cameras.iter().map(|live| live.camera.clone()).collect());
     let room = DeskRoom::new(desk, Box::new(MemoryArchive));
     let make_eyes: MakeEyes = Arc::new(|| Ok(Eyes::new(vec![Box::new(Fragile) as Box<dyn Detector>])));
-    let live = Live::start(&LiveConfig { workers: 2, ..LiveConfig::default() }, clock, cameras, &make_eyes, room, Box::new(|_| {}), None)
-        .expect("started");
+    let recalled = Arc::new(Mutex::new(Vec::new()));
+    let read = recalled.clone();
+    let memories = Memories {
+        read: Arc::new(move |camera| {
+            read.lock().expect("read").push(camera.as_str().to_owned());
+            None
+        }),
+        write: Arc::new(|_, _| {}),
+    };
+    let config = LiveConfig { workers: 2, memories: Some(memories) };
+    let live = Live::start(&config, clock, cameras, &make_eyes, room, Box::new(|_| {}), None).expect("started");
     let gauge = live.gauge();
     // Twenty scene seconds at five times real time; the bound is twenty-five times that.
     for _ in 0..2000 {
@@ -135,6 +144,8 @@ fn a_detector_that_breaks_and_a_source_that_never_opens_disturb_nobody() {
     assert!(well.max_blind < Duration::from_secs(8), "{:?}", well.max_blind);
     assert!(breaks.tally.of(Outcome::Failed(FailureKind::Panicked)) >= 20, "{:?}", breaks.tally);
     assert_eq!(breaks.tally.of(Outcome::Examined), 0);
+    let recalled = recalled.lock().expect("read").iter().filter(|camera| *camera == "breaks").count();
+    assert_eq!(recalled, 2, "at the start and once more: what was kept may be what it breaks off over");
     assert_eq!(absent.tally.total(), 0);
     assert_eq!(absent.last_error.as_deref(), Some("no route to host"));
 }

@@ -271,3 +271,48 @@ fn who_is_watched_is_watched_after_a_restart() {
     assert!(broken.recall("{\"views\":3}").is_err());
     assert!(broken.recall("").is_ok(), "nothing was worth keeping");
 }
+
+/// The leaf of that number, counted in order, replaced.
+fn altered(value: &mut serde_json::Value, leaf: &mut usize, with: &serde_json::Value) {
+    match value {
+        serde_json::Value::Array(all) => all.iter_mut().for_each(|one| altered(one, leaf, with)),
+        serde_json::Value::Object(all) => all.values_mut().for_each(|one| altered(one, leaf, with)),
+        _ if *leaf == 0 => {
+            value.clone_from(with);
+            *leaf = usize::MAX;
+        }
+        _ => *leaf = leaf.saturating_sub(1),
+    }
+}
+
+fn leaves(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Array(all) => all.iter().map(leaves).sum(),
+        serde_json::Value::Object(all) => all.values().map(leaves).sum(),
+        _ => 1,
+    }
+}
+
+#[test]
+fn no_damage_to_what_was_kept_breaks_a_look() {
+    let first = watch(fresh(), sees_all(), 200, |n| picture(n, n as f64, &walks_in_and_lies(n)));
+    let kept: serde_json::Value = serde_json::from_str(&first.camera.watch.memory()).expect("JSON");
+    let (mut refused, mut taken_up) = (0, 0);
+    let damage = ["0", "1e30", "9223372036854775807", "-1", "-1e30", "null", "1e-30", "-9223372036854775808", "true", "\"\""];
+    for leaf in 0..leaves(&kept) {
+        // Two kinds each, in turn: neighbours are numbers of the same kind.
+        for with in [damage[leaf % damage.len()], damage[(leaf + 5) % damage.len()]] {
+            let mut damaged = kept.clone();
+            altered(&mut damaged, &mut leaf.clone(), &serde_json::from_str(with).expect("JSON"));
+            let mut again = fresh();
+            if again.recall(&damaged.to_string()).is_err() {
+                refused += 1;
+                continue;
+            }
+            taken_up += 1;
+            watch(again, sees_all(), 3, |n| picture(n, n as f64, &[LIES]));
+        }
+    }
+    println!("{} leaves: {refused} refused, {taken_up} taken up", leaves(&kept));
+    assert!(refused > 0 && taken_up > 0);
+}

@@ -168,6 +168,18 @@ fn right_identities(together: &HashMap<(u64, u64), u32>, people: &[u64], tracks:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(lines in prop::collection::vec("(-?[0-9]{1,25}(\\.[0-9]+)?(e[0-9]{1,3})?|NaN|inf|[a-z]?)(,(-?[0-9]{1,3}|NaN|1e39)){4,8}", 0..12)) {
+            let text = lines.join("\n");
+            if let Ok(boxes) = parse(&text, Path::new("t"), false) {
+                let score = score(&boxes, &boxes, 0.5);
+                prop_assert!(score.false_positives + score.false_negatives <= 2 * count(&boxes));
+            }
+        }
+    }
     use std::fmt::Write as _;
 
     fn check(truth: &str, tracks: &str) -> TrackScore {
