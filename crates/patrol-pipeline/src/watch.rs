@@ -32,8 +32,9 @@ const RESCAN_SPREAD: f64 = 0.3;
 const OPEN_RESCAN: Duration = Duration::from_secs(10);
 /// So much of a picture has changed before anyone asks whether it shows another view.
 const CHANGED_PART: f32 = 0.25;
-/// Who is watched is kept at once, how his place looks so often.
+/// Who is watched is kept at once, how his place looks so often; what else was learnt of a camera, and that it is looked at still, more seldom.
 const REMEMBERED_EVERY: Duration = Duration::from_secs(30);
+const LEARNT_EVERY: Duration = Duration::from_hours(1);
 /// Whoever was seen in as many looks has shown whether he walks.
 const UNDERSTOOD_LOOKS: u32 = 5;
 /// A walk: 1 m/s and more counts as fully moving in the exposure score.
@@ -181,7 +182,8 @@ impl CameraWatch {
         let watched: Vec<TrackId> = self.stage.cells.cells.iter().map(|cell| cell.track).collect();
         let now = self.last_look?;
         let (at, before) = &self.remembered;
-        let is_due = *before != watched || (!watched.is_empty() && now.since(*at) >= REMEMBERED_EVERY);
+        let every = if watched.is_empty() { LEARNT_EVERY } else { REMEMBERED_EVERY };
+        let is_due = *before != watched || now.since(*at) >= every;
         is_due.then(|| {
             self.remembered = (now, watched);
             self.memory()

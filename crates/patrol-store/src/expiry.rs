@@ -1,4 +1,4 @@
-//! What is not kept: pictures after 30 days, delivered messages after 30 days. Leads stay as text; viewings stay.
+//! What is not kept: pictures after 30 days, among them those in a camera's memory; delivered messages after 30 days. Leads stay as text; viewings stay.
 
 use crate::error::{Doing, StoreError};
 use crate::outbox::{REMOVED_DELIVERED, REMOVED_SUPERSEDED};
@@ -29,6 +29,8 @@ pub struct ExpiryReport {
     pub error: Option<String>,
     /// Delivered and superseded outbox rows removed.
     pub outbox_removed: u64,
+    /// Memories of cameras that have not been looked at for 30 days.
+    pub camera_memories_removed: u64,
     /// Pictures deleted by age since the store was made.
     pub evidence_deleted_ever: u64,
 }
@@ -67,6 +69,8 @@ fn expire_rows(transaction: &Transaction<'_>, now: WallTime) -> Result<(HashSet<
         .and_then(|mut statement| statement.query_map([(now - EVIDENCE_KEPT).0], |row| row.get(0))?.collect())
         .doing(doing)?;
     let mut report = ExpiryReport::default();
+    let forgotten = transaction.execute("DELETE FROM camera_memory WHERE written_at < ?1", [(now - EVIDENCE_KEPT).0]).doing(doing)?;
+    report.camera_memories_removed = forgotten as u64;
     let mut tally = vec![(EVIDENCE_EXPIRED, expired.len())];
     for (state, name) in [("delivered", REMOVED_DELIVERED), ("superseded", REMOVED_SUPERSEDED)] {
         // A superseded row stays while its successor is unsent: a late report may still come for it.

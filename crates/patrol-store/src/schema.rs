@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Applied in order; `PRAGMA user_version` counts those that a database has. Never edit one that was released: add the next.
-pub(crate) const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_first.sql")];
+pub(crate) const MIGRATIONS: &[&str] =
+    &[include_str!("../migrations/0001_first.sql"), include_str!("../migrations/0002_camera_memory.sql")];
 
 /// How long a statement waits for a backup or an inspection tool to let go.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
@@ -98,6 +99,17 @@ mod tests {
     }
 
     #[test]
+    fn what_was_kept_of_cameras_before_stays_kept() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, &MIGRATIONS[..1]).unwrap();
+        connection.execute_batch("INSERT INTO note VALUES ('camera-memory:a:b', '{}'), ('epoch', '3')").unwrap();
+        migrate(&mut connection, MIGRATIONS).unwrap();
+        let text = |sql| connection.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+        assert_eq!(text("SELECT camera || json FROM camera_memory WHERE written_at > 1700000000000000000"), "a:b{}");
+        assert_eq!(text("SELECT group_concat(key) FROM note"), "epoch");
+    }
+
+    #[test]
     fn a_migration_that_fails_changes_nothing() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, &["CREATE TABLE a (x INTEGER);", "CREATE TABLE b (x INTEGER); CREATE TABLE a (x INTEGER);"]).unwrap_err();
@@ -117,7 +129,7 @@ mod tests {
             assert!(error.to_string().contains(words), "{error}");
         };
         let sql = |sql: &'static str| move |path: &Path| Connection::open(path).unwrap().execute_batch(sql).unwrap();
-        check("newer", &sql("PRAGMA user_version = 99"), ErrorKind::Newer, "made by a newer build (format 99, this build knows up to 1)");
+        check("newer", &sql("PRAGMA user_version = 99"), ErrorKind::Newer, "made by a newer build (format 99, this build knows up to 2)");
         check("foreign", &sql("CREATE TABLE a (x)"), ErrorKind::Invalid, "a database of another program");
         check("damaged", &|path| std::fs::write(path, [b'x'; 4096]).unwrap(), ErrorKind::Corrupt, "is damaged");
     }

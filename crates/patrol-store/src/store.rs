@@ -4,7 +4,7 @@ use crate::outbox;
 use crate::reader::StoreReader;
 use crate::schema;
 use patrol_core::desk::OutboxItem;
-use patrol_core::{Clock, Evidence, Lead, WallTime};
+use patrol_core::{CameraId, Clock, Evidence, Lead, WallTime};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -154,6 +154,21 @@ impl Store {
 
     pub fn note(&self, key: &str) -> Result<Option<String>, StoreError> {
         self.connection.query_row("SELECT value FROM note WHERE key = ?1", [key], |row| row.get(0)).optional().doing("read a note")
+    }
+
+    /// Keeps what was learnt of a camera, in place of what was kept before.
+    pub fn put_camera_memory(&mut self, camera: &CameraId, json: &str) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.write("store a camera's memory", |transaction| {
+            let sql = "INSERT INTO camera_memory (camera, json, written_at) VALUES (?1, ?2, ?3)
+                ON CONFLICT (camera) DO UPDATE SET json = excluded.json, written_at = excluded.written_at";
+            transaction.execute(sql, params![camera.as_str(), json, now.0]).doing("store a camera's memory").map(drop)
+        })
+    }
+
+    pub fn camera_memory(&self, camera: &CameraId) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT json FROM camera_memory WHERE camera = ?1";
+        self.connection.query_row(sql, [camera.as_str()], |row| row.get(0)).optional().doing("read a camera's memory")
     }
 
     /// Pictures that this store and its readers found damaged or missing since it was opened.

@@ -46,20 +46,15 @@ pub(crate) fn missed_deliveries(store: &SharedStore, now: WallTime) -> anyhow::R
     Ok(lock(store).load_deliveries(now - LOOK_BACK)?)
 }
 
-/// Key of the note that keeps what was learnt of a camera.
-fn memory_key(camera: &CameraId) -> String {
-    format!("camera-memory:{camera}")
-}
-
 /// What was learnt of a camera in an earlier run.
 pub(crate) fn read_memory(store: &SharedStore, camera: &CameraId) -> Option<String> {
-    let read = lock(store).note(&memory_key(camera));
+    let read = lock(store).camera_memory(camera);
     read.inspect_err(|error| tracing::warn!(%camera, %error, "what was learnt of this camera cannot be read")).ok().flatten()
 }
 
 pub(crate) fn write_memory(store: &SharedStore, camera: &CameraId, memory: &str) {
     // Lost with it: at most what half a minute has taught; on a full disk leads come first.
-    if let Err(error) = lock(store).put_note(&memory_key(camera), memory) {
+    if let Err(error) = lock(store).put_camera_memory(camera, memory) {
         tracing::warn!(%camera, %error, "what was learnt of this camera cannot be kept");
     }
 }

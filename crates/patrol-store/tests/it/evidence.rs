@@ -2,7 +2,7 @@
 
 use crate::fixture::{DAY_S, clock, evidence, item, jpeg, lead};
 use patrol_core::desk::PushOp;
-use patrol_core::{Clock, ManualClock};
+use patrol_core::{CameraId, Clock, ManualClock};
 use patrol_store::{Change, ErrorKind, Store};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -102,6 +102,24 @@ fn pictures_go_after_30_days_and_leads_and_viewings_stay() {
     assert!(reader.evidence(&new.whole.sha256).unwrap().is_some());
     assert_eq!(store.load_leads().unwrap().len(), 1);
     assert_eq!(store.outbox_counts().unwrap().delivered, 1, "what was removed stays counted");
+}
+
+#[test]
+fn what_is_kept_of_a_camera_goes_thirty_days_after_it_was_looked_at_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let mut store = Store::open(dir.path(), clock.clone()).unwrap();
+    let (gone, there) = (CameraId::new("taken-off"), CameraId::new("runs"));
+    for camera in [&gone, &there] {
+        store.put_camera_memory(camera, "{\"old\":1}").unwrap();
+    }
+    clock.advance(Duration::from_secs(29 * DAY_S));
+    store.put_camera_memory(&there, "{\"new\":1}").unwrap();
+    assert_eq!(store.expire(clock.now()).unwrap().camera_memories_removed, 0);
+    clock.advance(Duration::from_secs(2 * DAY_S));
+    assert_eq!(store.expire(clock.now()).unwrap().camera_memories_removed, 1);
+    assert_eq!(store.camera_memory(&gone).unwrap(), None);
+    assert_eq!(store.camera_memory(&there).unwrap().as_deref(), Some("{\"new\":1}"));
 }
 
 #[test]
