@@ -32,12 +32,23 @@ const CLIPS_MAX: u32 = 4;
 const CROP_MARGIN: f32 = 1.0;
 
 impl CameraWatch {
-    /// Evidence is taken when a decision first may fall, when what it shows has changed, and every minute after.
+    /// Evidence is taken when a decision first may fall, when what it shows has changed, when the main stream has come since, and every minute after.
     pub(crate) fn wants_evidence(&self, sighting: &Sighting, tier: Tier) -> bool {
-        match self.stage.memories.get(&sighting.track).and_then(|memory| memory.evidence) {
+        let memory = self.stage.memories.get(&sighting.track);
+        match memory.and_then(|memory| memory.evidence) {
             None => true,
-            Some((at, posture, was)) => sighting.media_time.since(at) >= EVIDENCE_EVERY || posture != sighting.posture || tier < was,
+            Some((at, posture, was)) => {
+                sighting.media_time.since(at) >= EVIDENCE_EVERY
+                    || posture != sighting.posture
+                    || tier < was
+                    || self.main_has_come(memory.is_some_and(|memory| memory.main_asked))
+            }
         }
+    }
+
+    /// In the coldest nights a decision falls before the main stream has come.
+    fn main_has_come(&self, asked: bool) -> bool {
+        !asked && self.link.as_ref().is_some_and(|link| link.main_key().is_some())
     }
 
     /// `bbox`: where the person is in `picture`, that of this very look. What `main` shows of him is taken instead where it shows the same.
@@ -58,6 +69,9 @@ impl CameraWatch {
                 tracing::debug!(camera = %self.camera.id, %why, "evidence is the picture of the look, not that of the main stream");
             }
         }
+        if let Some(memory) = self.stage.memories.get_mut(&sighting.track) {
+            memory.main_asked |= !matches!(close, Err(MainMiss::None | MainMiss::Missing));
+        }
         let (shown, bbox) = close.unwrap_or((picture, *bbox));
         let from_main = !std::ptr::eq(shown, picture);
         let (picture, bbox) = (shown, bbox.clipped(shown.size()));
@@ -65,7 +79,7 @@ impl CameraWatch {
         let crop = hashed(jpeg::crop(picture, &bbox, CROP_MARGIN, EVIDENCE_QUALITY)?);
         let since = sighting.media_time - sighting.captured.at.since(sighting.first_seen) - PREVIEW_BEFORE;
         let preview: Vec<Jpeg> = self.previews.iter().filter(|(at, _)| *at >= since).map(|(_, jpeg)| jpeg.clone()).collect();
-        let clip = self.cut_clip(sighting, sighting.captured.at);
+        let clip = self.cut_clip(sighting, sighting.captured.at, from_main);
         let (model, model_sha256) = eyes.describe(&self.detectors);
         let about = EvidenceRef {
             camera: self.camera.id.clone(),
@@ -86,12 +100,14 @@ impl CameraWatch {
     }
 
     /// The seconds before a decision as the camera sent them: not with all evidence, because a clip weighs megabytes.
-    fn cut_clip(&self, sighting: &Sighting, until: WallTime) -> Option<Clip> {
+    fn cut_clip(&self, sighting: &Sighting, until: WallTime, from_main: bool) -> Option<Clip> {
         let memory = self.stage.memories.get(&sighting.track);
         let changed = |memory: &TrackMemory| memory.evidence.is_none_or(|(_, posture, _)| posture != sighting.posture);
         let wanted = memory.is_none_or(|memory| changed(memory) || memory.clips < CLIPS_MAX);
         let link = self.link.as_ref().filter(|_| wanted)?;
-        match link.cut(until - CLIP_BEFORE, until) {
+        let from = until - CLIP_BEFORE;
+        let main = if from_main { link.cut_main(from, until) } else { None };
+        match main.map_or_else(|| link.cut(from, until), |bytes| Ok(Some(bytes))) {
             Ok(bytes) => bytes.map(|bytes| Clip { sha256: hex::encode(Sha256::digest(&bytes)), bytes: Arc::from(bytes) }),
             Err(why) => {
                 // The pictures are there; only the film is missing.

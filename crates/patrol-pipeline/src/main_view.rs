@@ -14,11 +14,13 @@ const APART_MAX: Duration = Duration::from_secs(5);
 /// Why evidence is the picture of the look itself.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum MainMiss {
-    /// Looks read the main stream, or nothing has come of it yet.
+    /// Looks read the main stream.
     None,
+    /// Nothing has come of it yet, or its session ended.
+    Missing,
     Apart(Duration),
     Undecodable(String),
-    /// It does not show this person there: he has moved, or it shows another part of the scene.
+    /// It does not show this person there: he has moved, it shows another part of the scene, or him no larger.
     Otherwise,
 }
 
@@ -39,6 +41,9 @@ impl MainView {
         let (from, to) = (looked.size(), picture.size());
         let (across, down) = (to.width as f32 / from.width as f32, to.height as f32 / from.height as f32);
         let there = PixelBox::new(bbox.x * across, bbox.y * down, bbox.w * across, bbox.h * down);
+        if across < 1.0 || down < 1.0 || to == from {
+            return Err(MainMiss::Otherwise);
+        }
         let same = PlacePatch::take(looked, bbox)
             .zip(PlacePatch::take(picture, &there))
             .is_some_and(|(looked, main)| read_place(&looked, None, &main).verdict == PlaceVerdict::Unchanged);
@@ -46,7 +51,8 @@ impl MainView {
     }
 
     fn decode(&self, looked: &Picture) -> Result<Picture, MainMiss> {
-        let key = self.link.as_ref().and_then(|link| link.main_key()).ok_or(MainMiss::None)?;
+        let link = self.link.as_ref().filter(|link| link.has_main()).ok_or(MainMiss::None)?;
+        let key = link.main_key().ok_or(MainMiss::Missing)?;
         let (a, b) = (key.captured.at, looked.captured.at);
         let apart = a.since(b).max(b.since(a));
         if apart > APART_MAX {
@@ -59,7 +65,8 @@ impl MainView {
 impl fmt::Display for MainMiss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::None => write!(f, "there is none"),
+            Self::None => write!(f, "looks read it"),
+            Self::Missing => write!(f, "nothing has come of it"),
             Self::Apart(apart) => write!(f, "its newest key frame is {:.1} s from the look", apart.as_secs_f32()),
             Self::Undecodable(why) => write!(f, "its key frame gave no picture: {why}"),
             Self::Otherwise => write!(f, "it does not show the same there"),

@@ -32,11 +32,18 @@ pub trait Link: Send + Sync {
     fn set_watched(&self, watched: bool);
     /// What the camera sent from `from` to `to`, as MP4 and not re-encoded; `None` when nothing of that time is kept. Takes milliseconds.
     fn cut(&self, from: WallTime, to: WallTime) -> Result<Option<Vec<u8>>, String>;
-    /// Somebody rests there, of whom evidence may be wanted: from now on the camera's main stream is wanted too, where looks read a smaller one.
-    /// Told after every look.
+    /// Looks read a smaller stream than the camera has.
+    fn has_main(&self) -> bool {
+        false
+    }
+    /// Whether somebody rests there, of whom evidence may be wanted: then the main stream is wanted too. Told after every look that could be judged.
     fn want_main(&self, _wanted: bool) {}
-    /// The newest key frame of the main stream; `None` where looks read that stream themselves, and before one has come.
+    /// The newest key frame of the main stream, if it runs.
     fn main_key(&self) -> Option<KeyFrame> {
+        None
+    }
+    /// As [`Link::cut`], from the main stream; `None` also when it has too little of that time.
+    fn cut_main(&self, _from: WallTime, _to: WallTime) -> Option<Vec<u8>> {
         None
     }
 }

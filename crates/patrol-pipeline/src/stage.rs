@@ -104,6 +104,8 @@ pub(crate) struct TrackMemory {
     pub(crate) told_posture: Option<Posture>,
     pub(crate) told_tier: Option<Tier>,
     pub(crate) evidence: Option<(MediaTime, Posture, Tier)>,
+    /// The main stream was there when evidence was taken of him.
+    pub(crate) main_asked: bool,
     /// Clips cut in this posture.
     pub(crate) clips: u32,
     /// It has been a body's length away from where it was first seen.

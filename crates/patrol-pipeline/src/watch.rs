@@ -102,7 +102,7 @@ pub struct CellCounts {
 pub struct MainCounts {
     /// Taken from the main stream.
     pub shown: u64,
-    /// Taken from the look, because the main stream's newest key frame was late, gave no picture or showed something else there.
+    /// Taken from the look, because the main stream had not come, was late, gave no picture or showed something else there.
     pub missed: u64,
 }
 
@@ -182,12 +182,15 @@ impl CameraWatch {
         let watched: Vec<TrackId> = self.stage.cells.cells.iter().map(|cell| cell.track).collect();
         let now = self.last_look?;
         let (at, before) = &self.remembered;
+        let nothing_new = *before == watched;
         let every = if watched.is_empty() { LEARNT_EVERY } else { REMEMBERED_EVERY };
-        let is_due = *before != watched || now.since(*at) >= every;
-        is_due.then(|| {
-            self.remembered = (now, watched);
-            self.memory()
-        })
+        if nothing_new && now.since(*at) < every {
+            return None;
+        }
+        self.remembered = (now, watched);
+        let memory = self.memory();
+        // What was learnt before is not replaced by nothing: this camera may have broken off and begun anew.
+        (!nothing_new || !memory.is_empty()).then_some(memory)
     }
 
     /// Takes up, with the first picture, what was kept before a restart. An error says why it cannot be read; the camera then begins anew.

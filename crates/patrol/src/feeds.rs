@@ -38,7 +38,8 @@ impl Feeds {
             SourcePlan::Rtsp(rtsp) => {
                 let id = &plan.camera.id;
                 let looks = self.rtsp(id, rtsp)?;
-                let main = self.main_stream(id, rtsp)?.map(|camera| MainStream::new(id.clone(), camera, self.clock.clone()));
+                let look_limit = plan.camera.promise.look_limit;
+                let main = self.main_stream(id, rtsp)?.map(|camera| MainStream::new(id.clone(), camera, self.clock.clone(), look_limit));
                 (LiveFeed::Sessions(Arc::new(RtspSessions(looks.clone()))), Some(Arc::new(RtspLink { looks, main }) as _))
             }
         };

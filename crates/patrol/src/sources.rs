@@ -39,24 +39,29 @@ pub(crate) struct RtspLink {
 
 impl Link for RtspLink {
     fn status(&self) -> LinkStatus {
-        self.looks.link()
+        let mut status = self.looks.link();
+        status.ring_bytes += self.main.as_ref().map_or(0, MainStream::ring_bytes);
+        status
     }
     fn set_watched(&self, watched: bool) {
         self.looks.set_watched(watched);
     }
     fn cut(&self, from: WallTime, to: WallTime) -> Result<Option<Vec<u8>>, String> {
-        if let Some(clip) = self.main.as_ref().and_then(|main| main.cut(from, to)) {
-            return Ok(Some(clip));
-        }
         self.looks.cut(from, to).map_err(|error| error.to_string())
+    }
+    fn has_main(&self) -> bool {
+        self.main.is_some()
     }
     fn want_main(&self, wanted: bool) {
         if let Some(main) = &self.main {
-            main.want(wanted);
+            main.want(wanted, self.looks.link().sessions);
         }
     }
     fn main_key(&self) -> Option<KeyFrame> {
         self.main.as_ref()?.newest().map(key_frame)
+    }
+    fn cut_main(&self, from: WallTime, to: WallTime) -> Option<Vec<u8>> {
+        self.main.as_ref()?.cut(from, to)
     }
 }
 

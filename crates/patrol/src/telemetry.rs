@@ -61,7 +61,7 @@ pub(crate) fn metrics(
         }),
         (
             "patrol_main_evidence_missed_total",
-            "Evidence taken from the look because the main stream was late or showed something else.",
+            "Evidence taken from the look because the main stream had not come or showed something else.",
             |r| r.main_stream.missed as f64,
         ),
     ];

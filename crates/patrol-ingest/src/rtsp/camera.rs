@@ -236,6 +236,13 @@ impl RtspCamera {
         }
     }
 
+    /// Ends the session and keeps none of its packets.
+    pub fn forget(&self) {
+        self.hang_up();
+        self.set_watched(false);
+        self.shared.lock().ring.shrink(Shrink::Everything);
+    }
+
     /// All pictures of the running session, from its newest key frame on. While they are read no key frame is told.
     pub fn pictures(self: &Arc<Self>) -> RtspFeed {
         let session = self.shared.start_reading();
@@ -305,6 +312,14 @@ impl RtspCamera {
     /// Watched cameras keep their ring first when memory runs short.
     pub fn set_watched(&self, watched: bool) {
         self.shared.watched.store(watched, Ordering::Relaxed);
+    }
+
+    /// When what [`Self::cut`] would give begins and ends.
+    pub fn covered(&self, from: WallTime, to: WallTime) -> Option<(WallTime, WallTime)> {
+        let now = WallNow::of(self.net.clock.as_ref());
+        let units = self.shared.lock().ring.units_between(now.monotonic_ns(from), now.monotonic_ns(to));
+        let times = || units.iter().map(Unit::captured_ns);
+        Some((now.wall(times().min()?), now.wall(times().max()?)))
     }
 
     /// An MP4 of what was captured from `from` to `to`, as the camera sent it, beginning at the key frame at or before `from`; `None`

@@ -11,7 +11,7 @@ use patrol_pipeline::live::{AskError, Live, LiveCamera, LiveConfig, LiveFeed, Ma
 use patrol_pipeline::{DeskRoom, Eyes, KeyFrame, Link, MainCounts, MemoryArchive, Offer, PictureSource};
 use patrol_vision::Detector;
 use patrol_vision::thermal::ThermalConfig;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ struct Camera {
     people: Vec<PixelBox>,
     begun: WallTime,
     number: u64,
+    newest: Arc<AtomicI64>,
 }
 
 impl PictureSource for Camera {
@@ -38,6 +39,7 @@ impl PictureSource for Camera {
         let now = self.clock.now();
         let mut picture = picture(self.number, now.since(self.begun).as_secs_f64(), &self.people);
         picture.captured.at = now;
+        self.newest.store(now.0, Ordering::SeqCst);
         Ok(Offer::Picture { picture, discontinuity: false })
     }
 }
@@ -45,18 +47,26 @@ impl PictureSource for Camera {
 struct Street {
     clock: Arc<dyn Clock>,
     live: Option<Live>,
+    newest: Arc<AtomicI64>,
 }
 
 impl Street {
     fn new() -> Self {
         let clock: Arc<dyn Clock> = Arc::new(ScaledClock::new(START, SPEED));
-        Self { clock, live: None }
+        Self { clock, live: None, newest: Arc::default() }
     }
 
     fn camera(&self, id: &str, sends: &Arc<AtomicBool>, link: Option<Arc<dyn Link>>, people: Vec<PixelBox>) -> LiveCamera {
-        let (clock, sends) = (self.clock.clone(), sends.clone());
+        let (clock, sends, newest) = (self.clock.clone(), sends.clone(), self.newest.clone());
         let open: OpenSource = Box::new(move || {
-            Ok(Box::new(Camera { begun: clock.now(), clock: clock.clone(), sends: sends.clone(), people: people.clone(), number: 0 }))
+            Ok(Box::new(Camera {
+                begun: clock.now(),
+                clock: clock.clone(),
+                sends: sends.clone(),
+                people: people.clone(),
+                number: 0,
+                newest: newest.clone(),
+            }))
         });
         LiveCamera {
             camera: camera(id, 1.0),
@@ -161,7 +171,7 @@ fn who_lies_still_keeps_his_clock_when_the_session_breaks() {
     let breaks = broken.clone();
     camera.feed = LiveFeed::Source(Box::new(move || {
         let sends = on();
-        let source = Camera { begun: clock.now(), clock: clock.clone(), sends, people: vec![lies], number: 0 };
+        let source = Camera { begun: clock.now(), clock: clock.clone(), sends, people: vec![lies], number: 0, newest: Arc::default() };
         Ok(Box::new(Breaks { source, left: 80, broken: breaks.clone() }))
     }));
     street.start(vec![camera], |_| {});
@@ -246,7 +256,8 @@ impl Link for Film {
 
 /// A link whose main stream shows the street on twice as many pixels, with `people` in it.
 struct Large {
-    clock: Arc<dyn Clock>,
+    /// Capture of the newest picture that the looks' stream has sent.
+    newest: Arc<AtomicI64>,
     people: Vec<PixelBox>,
     wanted: Mutex<Vec<bool>>,
 }
@@ -257,13 +268,19 @@ impl Link for Large {
     }
     fn set_watched(&self, _: bool) {}
     fn cut(&self, _: WallTime, _: WallTime) -> Result<Option<Vec<u8>>, String> {
-        Ok(None)
+        Ok(Some(b"small".to_vec()))
+    }
+    fn cut_main(&self, _: WallTime, _: WallTime) -> Option<Vec<u8>> {
+        Some(b"large".to_vec())
+    }
+    fn has_main(&self) -> bool {
+        true
     }
     fn want_main(&self, wanted: bool) {
         self.wanted.lock().expect("wanted").push(wanted);
     }
     fn main_key(&self) -> Option<KeyFrame> {
-        let (at, people) = (self.clock.now(), self.people.clone());
+        let (at, people) = (WallTime(self.newest.load(Ordering::SeqCst)), self.people.clone());
         let captured = WallEstimate { at, error_ms: 50 };
         // Numbers that no picture of the looks has: its noise is its own.
         let decode = Box::new(move || Ok(enlarged(&picture(1_000_000 + at.0 as u64 % 1000, 0.0, &people), captured)));
@@ -283,7 +300,7 @@ fn enlarged(picture: &Picture, captured: WallEstimate) -> Picture {
 fn evidence_with(people_of_main: impl FnOnce(PixelBox) -> Vec<PixelBox>) -> (Arc<Evidence>, PixelBox, MainCounts) {
     let mut street = Street::new();
     let lies = PixelBox::new(100.0, 150.0, 60.0, 20.0);
-    let large = Arc::new(Large { clock: street.clock.clone(), people: people_of_main(lies), wanted: Mutex::default() });
+    let large = Arc::new(Large { newest: street.newest.clone(), people: people_of_main(lies), wanted: Mutex::default() });
     let camera = street.camera("lies", &on(), Some(large.clone()), vec![lies]);
     let (tell, told) = mpsc::sync_channel(1000);
     street.start(vec![camera], move |told| {
@@ -292,10 +309,12 @@ fn evidence_with(people_of_main: impl FnOnce(PixelBox) -> Vec<PixelBox>) -> (Arc
         }
     });
     let evidence = told.recv_timeout(Duration::from_mins(1)).expect("two scene minutes make a lead");
-    let counts = street.live.as_ref().expect("started").gauge().cameras()[0].main_stream;
+    let gauge = street.live.as_ref().expect("started").gauge();
+    let counts = || gauge.cameras()[0].main_stream;
+    street.wait_until("the look is accounted for", || counts() != MainCounts::default());
     assert!(large.wanted.lock().expect("wanted").contains(&true), "somebody rests there");
     street.live.take().expect("started").stop().expect("written");
-    (evidence, lies, counts)
+    (evidence, lies, counts())
 }
 
 #[test]
@@ -306,6 +325,7 @@ fn evidence_is_the_main_streams_where_looks_read_a_smaller_one() {
     assert_eq!(about.size, PictureSize::new(SIZE.width * 2, SIZE.height * 2));
     let there = PixelBox::new(2.0 * lies.x, 2.0 * lies.y, 2.0 * lies.w, 2.0 * lies.h);
     assert!(about.bbox.iou(&there) > 0.7, "{:?}", about.bbox);
+    assert_eq!(evidence.clip.as_ref().map(|clip| &*clip.bytes), Some(&b"large"[..]));
     // Start of frame (ITU-T T.81 §B.2.2): marker, length, precision, lines, samples a line.
     let jpeg = &evidence.whole.bytes;
     let frame = jpeg.windows(2).position(|marker| marker == [0xFF, 0xC0]).expect("a baseline picture");
@@ -318,6 +338,7 @@ fn evidence_shows_what_was_looked_at_when_the_main_stream_shows_something_else()
     assert!(!evidence.about.main_stream && counts.shown == 0 && counts.missed > 0, "{counts:?}");
     assert_eq!(evidence.about.size, SIZE);
     assert!(evidence.about.bbox.iou(&lies) > 0.7);
+    assert_eq!(evidence.clip.as_ref().map(|clip| &*clip.bytes), Some(&b"small"[..]), "nor is its film shown");
 }
 
 #[test]

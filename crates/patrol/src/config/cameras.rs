@@ -218,7 +218,7 @@ impl Seen {
             problems.error(place.at("code"), found, "a code of its own", "the city would look for the person at the other camera");
         }
         if let Some(SourcePlan::Rtsp(rtsp)) = plan.map(|plan| &plan.source)
-            && let Some(first) = self.urls.get(&rtsp.url)
+            && let Some(first) = [Some(&rtsp.url), rtsp.main_url.as_ref()].into_iter().flatten().find_map(|url| self.urls.get(url))
         {
             let found = format!("{}, the same stream as {first}", rtsp.shown());
             problems.warning(
@@ -237,7 +237,9 @@ impl Seen {
             self.codes.entry(code.clone()).or_insert_with(|| base.clone());
         }
         if let SourcePlan::Rtsp(rtsp) = &plan.source {
-            self.urls.entry(rtsp.url.clone()).or_insert(base);
+            for url in [Some(&rtsp.url), rtsp.main_url.as_ref()].into_iter().flatten() {
+                self.urls.entry(url.clone()).or_insert_with(|| base.clone());
+            }
         }
     }
 }

@@ -5,11 +5,14 @@ use crate::feeds::Feeds;
 use patrol_core::{Clock, SystemClock};
 use patrol_ingest::{RtspCamera, SessionNews};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Cameras listened to at once: a few Mbit/s each.
 const AT_ONCE: usize = 64;
+/// Main streams at once: they are several times as large.
+const MAINS_AT_ONCE: usize = 16;
 /// Encoders send a key frame every 1–4 s as they are delivered; of one that sends none for so long it is said how long it was listened to.
 const LISTEN_MIN: Duration = Duration::from_secs(5);
 const LISTEN_MAX: Duration = Duration::from_secs(20);
@@ -24,9 +27,16 @@ struct Ear<'a> {
     plan: &'a CameraPlan,
     camera: Arc<RtspCamera>,
     ended: Arc<Mutex<Option<String>>>,
+    has_key: Arc<AtomicBool>,
     patience: Duration,
-    /// The main stream of a camera whose looks read another: how far apart its key frames are breaks no promise.
-    for_evidence: bool,
+    of: Stream,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    Looks,
+    /// Of a camera whose looks read another: how far apart its key frames are breaks no promise.
+    Main,
 }
 
 /// Adds what was heard to `problems`. `is_silent`: hosts that do not answer at all, which was said before.
@@ -38,20 +48,18 @@ pub(super) fn listen(plan: &Plan, is_silent: impl Fn(&RtspPlan) -> bool, problem
     if cameras.len() > AT_ONCE {
         eprintln!("listening to {} cameras, {AT_ONCE} at once", cameras.len());
     }
-    for together in cameras.chunks(AT_ONCE) {
+    let mut hear = |together: &[&'_ CameraPlan], of: Stream| -> anyhow::Result<()> {
         let mut ears = Vec::new();
         for plan in together {
             let SourcePlan::Rtsp(rtsp) = &plan.source else { continue };
-            ears.push(Ear::begin(plan, feeds.rtsp(&plan.camera.id, rtsp)?, false));
-            if let Some(main) = feeds.main_stream(&plan.camera.id, rtsp)? {
-                ears.push(Ear::begin(plan, main, true));
-            }
+            let camera = match of {
+                Stream::Looks => Some(feeds.rtsp(&plan.camera.id, rtsp)?),
+                Stream::Main => feeds.main_stream(&plan.camera.id, rtsp)?,
+            };
+            ears.extend(camera.map(|camera| Ear::begin(plan, camera, of)));
         }
         let began = clock.monotonic();
-        let waits = |ear: &Ear<'_>| {
-            let heard = ear.camera.link().key_interval_s.is_some();
-            !heard && ear.why_ended().is_none() && clock.monotonic().saturating_sub(began) < ear.patience
-        };
+        let waits = |ear: &Ear<'_>| !ear.has_heard() && ear.why_ended().is_none() && clock.monotonic().saturating_sub(began) < ear.patience;
         while ears.iter().any(waits) {
             std::thread::park_timeout(POLL);
         }
@@ -59,21 +67,36 @@ pub(super) fn listen(plan: &Plan, is_silent: impl Fn(&RtspPlan) -> bool, problem
             ear.tell(problems);
             ear.camera.hang_up();
         }
-    }
-    Ok(())
+        Ok(())
+    };
+    cameras.chunks(AT_ONCE).try_for_each(|together| hear(together, Stream::Looks))?;
+    // After the others have hung up: some cameras have room for one session, and `run` begins with that of the looks.
+    let with_main = |camera: &&CameraPlan| matches!(&camera.source, SourcePlan::Rtsp(rtsp) if rtsp.main_url.is_some());
+    let with_main: Vec<&CameraPlan> = cameras.iter().copied().filter(with_main).collect();
+    with_main.chunks(MAINS_AT_ONCE).try_for_each(|together| hear(together, Stream::Main))
 }
 
 impl<'a> Ear<'a> {
-    fn begin(plan: &'a CameraPlan, camera: Arc<RtspCamera>, for_evidence: bool) -> Self {
+    fn begin(plan: &'a CameraPlan, camera: Arc<RtspCamera>, of: Stream) -> Self {
         let ended: Arc<Mutex<Option<String>>> = Arc::default();
-        let tell = ended.clone();
-        camera.connect(Arc::new(move |news| {
-            if let SessionNews::Ended(why) = news {
-                *tell.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
-            }
+        let has_key: Arc<AtomicBool> = Arc::default();
+        let (tell, key) = (ended.clone(), has_key.clone());
+        camera.connect(Arc::new(move |news| match news {
+            SessionNews::Key(_) => key.store(true, Ordering::Relaxed),
+            SessionNews::Ended(why) => *tell.lock().unwrap_or_else(PoisonError::into_inner) = Some(why),
         }));
-        let patience = (plan.camera.promise.look_every * 2).clamp(LISTEN_MIN, LISTEN_MAX);
-        Self { plan, camera, ended, patience, for_evidence }
+        let patience = match of {
+            Stream::Looks => (plan.camera.promise.look_every * 2).clamp(LISTEN_MIN, LISTEN_MAX),
+            Stream::Main => LISTEN_MAX,
+        };
+        Self { plan, camera, ended, has_key, patience, of }
+    }
+
+    fn has_heard(&self) -> bool {
+        match self.of {
+            Stream::Looks => self.camera.link().key_interval_s.is_some(),
+            Stream::Main => self.has_key.load(Ordering::Relaxed),
+        }
     }
 
     fn why_ended(&self) -> Option<String> {
@@ -83,10 +106,11 @@ impl<'a> Ear<'a> {
     fn tell(&self, problems: &mut Problems) {
         let every_s = self.plan.camera.promise.look_every.as_secs_f64();
         let wanted = format!("key frames less than {every_s} s apart, as promised in look_every_s");
-        if self.for_evidence {
-            if let (Some(why), None) = (self.why_ended(), self.camera.link().key_interval_s) {
+        if self.of == Stream::Main {
+            if !self.has_heard() {
+                let found = self.why_ended().unwrap_or_else(|| format!("no key frame within {} s", self.patience.as_secs()));
                 let hint = "`run` looks at the sub-stream all the same; evidence shows what that shows";
-                problems.warning(&self.plan.source_place, why, "a session of the main stream with pictures, for evidence", hint);
+                problems.warning(&self.plan.source_place, found, "a main stream with pictures, for evidence", hint);
             }
             return;
         }
