@@ -20,7 +20,8 @@ from crops import VisibleCrops
 from learner import Learner
 from teacher import Teacher
 
-STEPS = 5400
+# As many as `-n` had; `-s` had 6400.
+STEPS = 10000
 
 
 def main():
