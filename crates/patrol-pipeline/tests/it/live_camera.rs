@@ -2,6 +2,7 @@
 
 use crate::world::{BrightBoxes, SIZE, START, camera, picture};
 use patrol_core::desk::CameraCondition;
+use patrol_core::sighting::EvidenceRef;
 use patrol_core::{
     CameraId, Clock, Evidence, LinkStatus, MediaTime, Outcome, Picture, PictureSize, PixelBox, PixelFormat, ScaledClock, WallEstimate,
     WallTime,
@@ -259,6 +260,7 @@ struct Large {
     /// Capture of the newest picture that the looks' stream has sent.
     newest: Arc<AtomicI64>,
     people: Vec<PixelBox>,
+    has_come: AtomicBool,
     wanted: Mutex<Vec<bool>>,
 }
 
@@ -280,6 +282,9 @@ impl Link for Large {
         self.wanted.lock().expect("wanted").push(wanted);
     }
     fn main_key(&self) -> Option<KeyFrame> {
+        if !self.has_come.load(Ordering::SeqCst) {
+            return None;
+        }
         let (at, people) = (WallTime(self.newest.load(Ordering::SeqCst)), self.people.clone());
         let captured = WallEstimate { at, error_ms: 50 };
         // Numbers that no picture of the looks has: its noise is its own.
@@ -300,7 +305,12 @@ fn enlarged(picture: &Picture, captured: WallEstimate) -> Picture {
 fn evidence_with(people_of_main: impl FnOnce(PixelBox) -> Vec<PixelBox>) -> (Arc<Evidence>, PixelBox, MainCounts) {
     let mut street = Street::new();
     let lies = PixelBox::new(100.0, 150.0, 60.0, 20.0);
-    let large = Arc::new(Large { newest: street.newest.clone(), people: people_of_main(lies), wanted: Mutex::default() });
+    let large = Arc::new(Large {
+        newest: street.newest.clone(),
+        people: people_of_main(lies),
+        has_come: AtomicBool::new(true),
+        wanted: Mutex::default(),
+    });
     let camera = street.camera("lies", &on(), Some(large.clone()), vec![lies]);
     let (tell, told) = mpsc::sync_channel(1000);
     street.start(vec![camera], move |told| {
@@ -339,6 +349,31 @@ fn evidence_shows_what_was_looked_at_when_the_main_stream_shows_something_else()
     assert_eq!(evidence.about.size, SIZE);
     assert!(evidence.about.bbox.iou(&lies) > 0.7);
     assert_eq!(evidence.clip.as_ref().map(|clip| &*clip.bytes), Some(&b"small"[..]), "nor is its film shown");
+}
+
+#[test]
+fn where_a_decision_falls_before_the_main_stream_has_come_evidence_is_taken_once_more() {
+    let mut street = Street::new();
+    let lies = PixelBox::new(100.0, 150.0, 60.0, 20.0);
+    let (people, has_come) = (vec![lies], AtomicBool::new(false));
+    let large = Arc::new(Large { newest: street.newest.clone(), people, has_come, wanted: Mutex::default() });
+    let camera = street.camera("lies", &on(), Some(large.clone()), vec![lies]);
+    let (tell, told) = mpsc::sync_channel(1000);
+    street.start(vec![camera], move |told| {
+        for evidence in &told.output.evidence {
+            tell.try_send(evidence.clone()).unwrap_or(());
+        }
+    });
+    let next = || told.recv_timeout(Duration::from_mins(1)).expect("two scene minutes make a lead").about.clone();
+    let first = next();
+    large.has_come.store(true, Ordering::SeqCst);
+    let (second, third) = (next(), next());
+    street.live.take().expect("started").stop().expect("written");
+    assert_eq!([first.main_stream, second.main_stream, third.main_stream], [false, true, true]);
+    let since = |a: &EvidenceRef, b: &EvidenceRef| b.captured.at.since(a.captured.at);
+    // Otherwise evidence is taken every minute.
+    assert!(since(&first, &second) < Duration::from_secs(50), "{:?}", since(&first, &second));
+    assert!(since(&second, &third) > Duration::from_secs(50), "once: {:?}", since(&second, &third));
 }
 
 #[test]
