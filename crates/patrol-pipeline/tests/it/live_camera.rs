@@ -87,6 +87,17 @@ impl Street {
         self.live.insert(Live::start(&config, self.clock.clone(), cameras, &eyes, room, Box::new(on_told), None).expect("started"))
     }
 
+    /// Starts with one camera; gives the evidence of its leads as it is written.
+    fn start_and_tell_evidence(&mut self, camera: LiveCamera) -> mpsc::Receiver<Arc<Evidence>> {
+        let (tell, told) = mpsc::sync_channel(1000);
+        self.start(vec![camera], move |told| {
+            for evidence in &told.output.evidence {
+                tell.try_send(evidence.clone()).unwrap_or(());
+            }
+        });
+        told
+    }
+
     fn condition(&self, id: &str) -> Option<CameraCondition> {
         let cameras = self.live.as_ref().expect("started").gauge().cameras();
         cameras.into_iter().find(|reading| reading.camera.id.as_str() == id).map(|reading| reading.condition)
@@ -312,12 +323,7 @@ fn evidence_with(people_of_main: impl FnOnce(PixelBox) -> Vec<PixelBox>) -> (Arc
         wanted: Mutex::default(),
     });
     let camera = street.camera("lies", &on(), Some(large.clone()), vec![lies]);
-    let (tell, told) = mpsc::sync_channel(1000);
-    street.start(vec![camera], move |told| {
-        for evidence in &told.output.evidence {
-            tell.try_send(evidence.clone()).unwrap_or(());
-        }
-    });
+    let told = street.start_and_tell_evidence(camera);
     let evidence = told.recv_timeout(Duration::from_mins(1)).expect("two scene minutes make a lead");
     let gauge = street.live.as_ref().expect("started").gauge();
     let counts = || gauge.cameras()[0].main_stream;
@@ -358,12 +364,7 @@ fn where_a_decision_falls_before_the_main_stream_has_come_evidence_is_taken_once
     let (people, has_come) = (vec![lies], AtomicBool::new(false));
     let large = Arc::new(Large { newest: street.newest.clone(), people, has_come, wanted: Mutex::default() });
     let camera = street.camera("lies", &on(), Some(large.clone()), vec![lies]);
-    let (tell, told) = mpsc::sync_channel(1000);
-    street.start(vec![camera], move |told| {
-        for evidence in &told.output.evidence {
-            tell.try_send(evidence.clone()).unwrap_or(());
-        }
-    });
+    let told = street.start_and_tell_evidence(camera);
     let next = || told.recv_timeout(Duration::from_mins(1)).expect("two scene minutes make a lead").about.clone();
     let first = next();
     large.has_come.store(true, Ordering::SeqCst);
@@ -382,12 +383,7 @@ fn the_evidence_of_a_lead_has_the_clip_that_was_cut_when_the_decision_fell() {
     let film = Arc::new(Film::default());
     let lies = PixelBox::new(100.0, 150.0, 60.0, 20.0);
     let camera = street.camera("lies", &on(), Some(film.clone()), vec![lies]);
-    let (tell, told) = mpsc::sync_channel(1000);
-    street.start(vec![camera], move |told| {
-        for evidence in &told.output.evidence {
-            tell.try_send(evidence.clone()).unwrap_or(());
-        }
-    });
+    let told = street.start_and_tell_evidence(camera);
     let evidence = told.recv_timeout(Duration::from_mins(1)).expect("two scene minutes make a lead");
     let clip = evidence.clip.as_ref().expect("a clip");
     assert_eq!(&*clip.bytes, b"film");
