@@ -4,6 +4,7 @@
 //! is FFmpeg's log, which GStreamer hands to whoever listens, on the thread that decodes. With one decoder thread that is the thread that
 //! pushed the unit.
 
+use crate::error::IngestError;
 use gstreamer as gst;
 use std::cell::Cell;
 use std::sync::Once;
@@ -16,9 +17,12 @@ thread_local! {
     static HEARD: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Listens from now on; once for the whole process.
-pub(crate) fn listen() {
+/// Listens from now on, to GStreamer's decoders and to those that are FFmpeg's own alike; once for the whole process.
+pub(crate) fn listen() -> Result<(), IngestError> {
     static LISTENING: Once = Once::new();
+    // It is this plugin that takes FFmpeg's log over, when it is loaded.
+    let libav = gst::Plugin::load_by_name("libav");
+    libav.map_err(|_| IngestError::Gstreamer { what: "lacks the plugin `libav`".to_owned() })?;
     LISTENING.call_once(|| {
         // What is let through to listeners would also be printed; whoever asks for that by GST_DEBUG has it.
         if std::env::var_os("GST_DEBUG").is_none() {
@@ -32,6 +36,7 @@ pub(crate) fn listen() {
             }
         });
     });
+    Ok(())
 }
 
 /// Runs `decode` and says whether a decoder on this thread concealed something meanwhile.

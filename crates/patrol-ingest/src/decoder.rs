@@ -36,8 +36,6 @@ pub(crate) struct Decoder {
     sink: gst::Pad,
     output: Arc<Mutex<Output>>,
     caps: Option<gst::Caps>,
-    /// Every unit stands for itself, and its picture is given before the next unit comes.
-    key_units: bool,
 }
 
 pub(crate) fn make(name: &str) -> Result<gst::Element, IngestError> {
@@ -82,23 +80,14 @@ impl Decoder {
         }
         source.set_active(true).map_err(failed)?;
         source.push_event(gst::event::StreamStart::new("patrol"));
-        Ok(Self { elements, source, sink, output, caps: None, key_units: false })
-    }
-
-    /// A decoder for key frames of any number of streams in turn: each picture is out when [`Self::push`] returns, also where a stream allows
-    /// reordering. Without that a picture would come out with the next unit, which is another camera's.
-    pub(crate) fn key_units(caps: &gst::CapsRef) -> Result<Self, IngestError> {
-        concealed::listen();
-        let mut decoder = Self::new(caps, 1)?;
-        decoder.key_units = true;
-        Ok(decoder)
+        Ok(Self { elements, source, sink, output, caps: None })
     }
 
     /// A decoder that gives each picture as soon as it can. Where a stream does not say how far its pictures are reordered, the standard
     /// has a decoder hold back as many as could be (16 at the sizes of street cameras: seconds); this one waits only for as many
     /// as it has seen reordered, and loses one or two pictures each time it learns that there are more.
     pub(crate) fn live(caps: &gst::CapsRef, threads: u32) -> Result<Self, IngestError> {
-        concealed::listen();
+        concealed::listen()?;
         let decoder = Self::new(caps, threads)?;
         for element in decoder.elements.iter().filter(|element| element.has_property("std-compliance")) {
             element.set_property_from_str("std-compliance", "normal");
@@ -120,11 +109,7 @@ impl Decoder {
             self.caps = Some(caps);
             if is_first {
                 // One segment without an end, whatever the container says: a decoder drops pictures outside of the segment.
-                let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
-                if self.key_units {
-                    // Has GStreamer drain the decoder after each unit.
-                    segment.set_flags(gst::SegmentFlags::TRICKMODE | gst::SegmentFlags::TRICKMODE_KEY_UNITS);
-                }
+                let segment = gst::FormattedSegment::<gst::ClockTime>::new();
                 self.source.push_event(gst::event::Segment::new(&segment));
             }
         }

@@ -13,6 +13,7 @@ mod decoder;
 mod demux;
 mod error;
 mod folder;
+mod key_decoder;
 mod nal;
 mod ring;
 mod rtsp;

@@ -58,7 +58,7 @@ impl MainView {
         if apart > APART_MAX {
             return Err(MainMiss::Apart(apart));
         }
-        key.decode().map_err(MainMiss::Undecodable)
+        key.decode(true).map_err(MainMiss::Undecodable)
     }
 }
 

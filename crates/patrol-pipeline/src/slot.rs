@@ -45,11 +45,11 @@ impl Held {
         }
     }
 
-    /// Makes a picture of it, on this thread. An error says why there is none.
-    pub fn develop(self) -> Result<Waiting, String> {
+    /// Makes a picture of it, on this thread; see [`crate::source::Decode`] for `deblock`. An error says why there is none.
+    pub fn develop(self, deblock: bool) -> Result<Waiting, String> {
         let picture = match self.content {
             Content::Picture(picture) => picture,
-            Content::Key(key) => key.decode()?,
+            Content::Key(key) => key.decode(deblock)?,
         };
         Ok(Waiting { picture, discontinuity: self.discontinuity, asked: self.asked })
     }

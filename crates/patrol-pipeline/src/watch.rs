@@ -219,6 +219,11 @@ impl CameraWatch {
         self.last_zero.map(|(_, size)| size)
     }
 
+    /// Whether somebody is followed or watched here, of whom evidence may be wanted.
+    pub(crate) fn has_anyone(&self) -> bool {
+        !self.stage.tracks.is_empty() || !self.stage.cells.cells.is_empty()
+    }
+
     /// Whether somebody was seen in the last look of whom too little is known to tell walking from still.
     pub(crate) fn has_newcomer(&self) -> bool {
         self.stage.tracks.iter().any(|track| Some(track.last_seen) == self.last_look && track.hits < UNDERSTOOD_LOOKS)

@@ -258,7 +258,7 @@ mod tests {
         main.want(true, 1);
         assert!(patiently(&*clock, || main.newest().is_some()), "a key frame");
         let key = main.newest().expect("a key frame");
-        assert_eq!(key.decode().expect("a picture").size(), large);
+        assert_eq!(key.decode(true).expect("a picture").size(), large);
         assert!(main.cut(key.captured.at - s(20), key.captured.at).is_none(), "too little of the clip is there");
         assert!(main.ring_bytes() > 0);
         // Nobody has asked for so long, and no look says so: its own key frames end it.

@@ -89,7 +89,7 @@ fn key_frame(key: patrol_ingest::KeyFrame) -> KeyFrame {
     KeyFrame {
         media_time: key.media_time,
         captured: key.captured,
-        decode: Box::new(move || key.decode().map_err(|error| error.to_string())),
+        decode: Box::new(move |deblock| key.decode(deblock).map_err(|error| error.to_string())),
     }
 }
 

@@ -42,6 +42,8 @@ struct Wire {
     on_news: Mutex<Option<OnNews>>,
     /// Key frames decoded on demand, and pictures read one after another.
     decoded: Arc<AtomicUsize>,
+    /// Of those decoded, without the loop filter.
+    rough: Arc<AtomicUsize>,
     read: Arc<AtomicUsize>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -60,6 +62,7 @@ impl Wire {
             sessions: AtomicUsize::new(0),
             on_news: Mutex::default(),
             decoded: Arc::default(),
+            rough: Arc::default(),
             read: Arc::default(),
             threads: Mutex::default(),
         })
@@ -95,10 +98,11 @@ impl Sessions for Handle {
             while wire.session.load(Ordering::SeqCst) == number {
                 if !wire.stalls.load(Ordering::SeqCst) && !wire.keyless.load(Ordering::SeqCst) {
                     let picture = shot(&wire, begun);
-                    let (decoded, broken) = (wire.decoded.clone(), wire.broken.load(Ordering::SeqCst));
+                    let (decoded, rough, broken) = (wire.decoded.clone(), wire.rough.clone(), wire.broken.load(Ordering::SeqCst));
                     let (media_time, captured) = (picture.media_time, picture.captured);
-                    let decode = Box::new(move || {
+                    let decode = Box::new(move |deblock: bool| {
                         decoded.fetch_add(1, Ordering::SeqCst);
+                        rough.fetch_add(usize::from(!deblock), Ordering::SeqCst);
                         if broken { Err("torn".to_owned()) } else { Ok(picture) }
                     });
                     on_news(SessionNews::Key(KeyFrame { media_time, captured, decode }));
@@ -256,6 +260,7 @@ fn nothing_is_decoded_but_what_is_looked_at_and_the_promise_is_kept() {
     let decoded = seldom.decoded.load(Ordering::SeqCst);
     assert!((looks.len()..=looks.len() + 1).contains(&decoded), "{decoded} decoded, {} looked at: one may be under way", looks.len());
     assert_eq!(seldom.read.load(Ordering::SeqCst), 0, "nobody read what lies between");
+    assert_eq!(seldom.rough.load(Ordering::SeqCst), 0, "there is time for the best picture");
     assert!(looks.len() >= 7 && longest_gap_s(&looks) <= 10.0 + BUSY_S, "{} looks, {} s", looks.len(), longest_gap_s(&looks));
     assert!(on_demand.max_blind <= Duration::from_secs_f64(10.0 + BUSY_S), "{:?}", on_demand.max_blind);
     assert_eq!(on_demand.tally.total(), on_demand.tally.iter().map(|(_, count)| count).sum::<u64>());
@@ -354,12 +359,14 @@ fn a_torn_key_frame_is_counted_and_the_next_one_is_looked_at() {
     street.stop();
 }
 
-/// A load that is 30 % too high: the least important wait longer, nobody longer than his limit, and when the load falls promises return.
+/// A load that is 30 % too high: pictures of the empty street are decoded roughly, the least important wait longer, nobody longer than his limit, and when the
+/// load falls promises and pictures return.
 #[test]
 fn too_much_to_do_stretches_the_least_important_and_gives_back() {
     let mut street = Street::new();
+    let lies = PixelBox::new(100.0, 150.0, 60.0, 20.0);
     for number in 0..20 {
-        street.add(&format!("cam-{number:02}"), 5.0, 1.0, vec![]);
+        street.add(&format!("cam-{number:02}"), 5.0, 1.0, if number == 19 { vec![lies] } else { vec![] });
         street.cameras[number].camera.site_prior = number as f32 / 20.0;
         // Every look is examined: what a look takes is what the detector takes.
         street.cameras[number].camera.promise.rescan_every = Duration::ZERO;
@@ -368,7 +375,11 @@ fn too_much_to_do_stretches_the_least_important_and_gives_back() {
     street.takes_ms.store(260, Ordering::SeqCst);
     street.start();
     street.wait_until("promises are stretched", || street.reading("cam-00").look_every > Duration::from_secs(12));
+    let rough = |street: &Street, number: usize| street.wires[number].rough.load(Ordering::SeqCst);
+    let before = (rough(&street, 0), rough(&street, 19));
     street.wait(30.0);
+    assert!(rough(&street, 0) > before.0, "nobody is there");
+    assert_eq!(rough(&street, 19), before.1, "somebody lies there, of whom evidence may be wanted");
     let every: BTreeMap<String, f64> =
         (0..20).map(|number| format!("cam-{number:02}")).map(|id| (id.clone(), street.reading(&id).look_every.as_secs_f64())).collect();
     assert!(every.values().all(|every_s| *every_s <= 15.0 + 1e-6), "within their limits: {every:?}");
@@ -377,6 +388,9 @@ fn too_much_to_do_stretches_the_least_important_and_gives_back() {
     assert!(load.load > 1.1 && load.refused.is_empty(), "{load:?}");
     street.takes_ms.store(5, Ordering::SeqCst);
     street.wait_until("promises return", || (0..20).all(|number| street.reading(&format!("cam-{number:02}")).look_every.as_secs() == 5));
+    let before = rough(&street, 0);
+    street.wait(15.0);
+    assert_eq!(rough(&street, 0), before, "there is time again");
     street.takes_ms.store(1500, Ordering::SeqCst);
     let gauge = street.live.as_ref().expect("started").gauge();
     street.wait_until("the refusal says how much is missing", || gauge.load().missing > 0.3);

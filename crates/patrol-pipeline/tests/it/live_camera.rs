@@ -299,7 +299,7 @@ impl Link for Large {
         let (at, people) = (WallTime(self.newest.load(Ordering::SeqCst)), self.people.clone());
         let captured = WallEstimate { at, error_ms: 50 };
         // Numbers that no picture of the looks has: its noise is its own.
-        let decode = Box::new(move || Ok(enlarged(&picture(1_000_000 + at.0 as u64 % 1000, 0.0, &people), captured)));
+        let decode = Box::new(move |_| Ok(enlarged(&picture(1_000_000 + at.0 as u64 % 1000, 0.0, &people), captured)));
         Some(KeyFrame { media_time: MediaTime::ZERO, captured, decode })
     }
 }
