@@ -3,9 +3,12 @@
 use super::figures::{FIGURES, Figure, Kind};
 use patrol_core::{Blob, CameraView, PictureSize, PixelBox, Track};
 use std::f32::consts::{PI, TAU};
+use std::sync::LazyLock;
 
 /// Misfit beyond which nothing here is a body (sum of squared errors in σ: two measures of a box, seven with a blob).
 const MISFIT_MAX: [f32; 2] = [14.0, 30.0];
+/// A figure that fits as badly as this weighs less than 10⁻¹¹ of one at the edge of being a body.
+const MISFIT_NEGLIGIBLE: f32 = 100.0;
 /// Relative error (ln) of an extent that bodies, clothes and bags differ by, and that of edges, pixels.
 const EXTENT_SIGMA: f32 = 0.09;
 const EDGE_SIGMA_PX: f32 = 0.9;
@@ -58,13 +61,21 @@ pub(super) fn weigh(track: &Track, view: &CameraView, size: PictureSize) -> Opti
         let (mean_ln, own_sigma) = if figure.kind == Kind::Dog { (DOG_M.ln(), DOG_SIGMA) } else { (0.0, STATURE_SIGMA) };
         let scale_sigma = own_sigma.hypot(frame.scale_sigma);
         let sides: &[f32] = if figure.is_lopsided { &[1.0, -1.0] } else { &[1.0] };
-        for (azimuth, side) in (0..AZIMUTHS).flat_map(|azimuth| sides.iter().map(move |side| (azimuth, *side))) {
-            let Some(outline) = frame.outline(figure, side, TAU * azimuth as f32 / AZIMUTHS as f32) else { continue };
-            let shape = seen.misfit_of_shape(&outline);
-            for (sigmas, weight) in POINTS {
-                let misfit = shape + seen.misfit_of_size(&outline, mean_ln + sigmas * scale_sigma);
-                least = least.min(misfit);
-                of_kind[figure.kind as usize] += figure.weight / sides.len() as f32 * weight * (-0.5 * INDEPENDENT_PART * misfit).exp();
+        for side in sides {
+            for outline in frame.outlines(figure, *side).each() {
+                let shape = seen.misfit_of_shape(&outline);
+                if shape > MISFIT_NEGLIGIBLE {
+                    continue;
+                }
+                let error = seen.error_of_size(&outline);
+                for (sigmas, weight) in POINTS {
+                    let misfit = shape + error.squared(mean_ln + sigmas * scale_sigma);
+                    if misfit < MISFIT_NEGLIGIBLE {
+                        least = least.min(misfit);
+                        of_kind[figure.kind as usize] +=
+                            figure.weight / sides.len() as f32 * weight * (-0.5 * INDEPENDENT_PART * misfit).exp();
+                    }
+                }
             }
         }
     }
@@ -86,6 +97,16 @@ struct Seen {
     region: Option<Region>,
 }
 
+/// Of width and height: ln of seen over expected, and 1/σ² of that.
+struct SizeError([(f32, f32); 2]);
+
+impl SizeError {
+    /// Squared errors in σ, the figure `ln_scale` larger.
+    fn squared(&self, ln_scale: f32) -> f32 {
+        self.0.iter().map(|(ln, per_variance)| (ln - ln_scale).powi(2) * per_variance).sum()
+    }
+}
+
 /// How the mass of a region lies in its box.
 struct Region {
     /// ln of the standard deviations along x and y over width and height.
@@ -101,12 +122,11 @@ impl Seen {
         Self { w_px, h_px, region: track.blob.and_then(|blob| Region::of(&blob, &track.bbox, w_px, h_px)) }
     }
 
-    /// Squared errors in σ of width and height, the figure `ln_scale` larger.
-    fn misfit_of_size(&self, outline: &Outline, ln_scale: f32) -> f32 {
+    fn error_of_size(&self, outline: &Outline) -> SizeError {
         let error = |seen_px: f32, expected_px: f32| {
-            ((seen_px / expected_px).ln() - ln_scale).powi(2) / (EXTENT_SIGMA.powi(2) + (EDGE_SIGMA_PX / expected_px).powi(2))
+            ((seen_px / expected_px).ln(), 1.0 / (EXTENT_SIGMA.powi(2) + (EDGE_SIGMA_PX / expected_px).powi(2)))
         };
-        error(self.w_px, outline.w_px) + error(self.h_px, outline.h_px)
+        SizeError([error(self.w_px, outline.w_px), error(self.h_px, outline.h_px)])
     }
 
     fn misfit_of_shape(&self, outline: &Outline) -> f32 {
@@ -134,7 +154,7 @@ impl Region {
     }
 
     fn new(variance: [f32; 2], covariance: f32, offset: [f32; 2], extent_px: [f32; 2]) -> Self {
-        let spread_ln = [0, 1].map(|axis| 0.5 * variance[axis].ln() - extent_px[axis].ln());
+        let spread_ln = [0, 1].map(|axis| 0.5 * (variance[axis] / (extent_px[axis] * extent_px[axis])).ln());
         Self { spread_ln, correlation: covariance / (variance[0] * variance[1]).sqrt(), offset }
     }
 
@@ -181,77 +201,133 @@ impl Frame {
         })
     }
 
-    /// Pixel from the picture's middle, and pixels per metre, of a point across the line of sight, away from the camera and up.
-    fn project(&self, [across, away, up]: [f32; 3]) -> Option<([f32; 2], f32)> {
-        let right_m = self.place_m[0] + across * self.away[1] + away * self.away[0];
-        let ahead_m = self.place_m[1] - across * self.away[0] + away * self.away[1];
+    /// Pixels from the picture's middle, and pixels per metre, of a point of a body turned every way: so far to its right, forward and up. `true` in
+    /// `behind` where it is behind the camera.
+    fn project(&self, turns: &Turns, [right, forward, up]: [f32; 3], behind: &mut [bool; AZIMUTHS]) -> [Lanes; 3] {
         let (below_m, (sin_t, cos_t)) = (self.height_m - up, self.tilt);
-        let depth_m = ahead_m * cos_t + below_m * sin_t;
-        let scale = self.focal_px / depth_m;
-        (depth_m > 0.1).then_some(([scale * right_m, scale * (below_m * cos_t - ahead_m * sin_t)], scale))
+        let mut out = [[0.0; AZIMUTHS]; 3];
+        for lane in 0..AZIMUTHS {
+            let across = right * turns.cos[lane] + forward * turns.sin[lane];
+            let away = forward * turns.cos[lane] - right * turns.sin[lane];
+            let right_m = self.place_m[0] + across * self.away[1] + away * self.away[0];
+            let ahead_m = self.place_m[1] - across * self.away[0] + away * self.away[1];
+            let depth_m = ahead_m * cos_t + below_m * sin_t;
+            let scale = self.focal_px / depth_m;
+            behind[lane] |= depth_m <= 0.1;
+            out[0][lane] = scale * right_m;
+            out[1][lane] = scale * (below_m * cos_t - ahead_m * sin_t);
+            out[2][lane] = scale;
+        }
+        out
     }
 
-    /// Of a figure turned by `azimuth_rad`; `None` when part of it is behind the camera.
-    fn outline(&self, figure: &Figure, right_side: f32, azimuth_rad: f32) -> Option<Outline> {
-        let (sin, cos) = azimuth_rad.sin_cos();
-        let (origin, _) = self.project([0.0, 0.0, MIDDLE_M])?;
+    /// Of a figure, and its mirror image where `right_side` is −1, turned every way.
+    fn outlines(&self, figure: &Figure, right_side: f32) -> Outlines {
+        let turns = &*TURNS;
         let mut sums = Sums::default();
+        // Moments are taken from here, or small differences of large numbers would be left.
+        let [x, y, _] = self.project(turns, [0.0, 0.0, MIDDLE_M], &mut sums.behind);
+        let origin = [x[0], y[0]];
         for limb in figure.limbs {
             for side in [right_side, -right_side].into_iter().take(1 + usize::from(limb.is_pair)) {
-                let end = |[right, forward, up]: [f32; 3], radius_m: f32| {
-                    let (at, scale) = self.project([side * right * cos + forward * sin, forward * cos - side * right * sin, up])?;
-                    Some(([at[0] - origin[0], at[1] - origin[1]], scale * radius_m))
-                };
-                sums.add(end(limb.a, limb.radius_a)?, end(limb.b, limb.radius_b)?);
+                let mut end = |[right, forward, up]: [f32; 3]| self.project(turns, [side * right, forward, up], &mut sums.behind);
+                let (a, b) = (end(limb.a), end(limb.b));
+                sums.add(origin, (&a, limb.radius_a), (&b, limb.radius_b));
             }
         }
-        Some(sums.outline())
+        Outlines(sums)
     }
 }
 
+/// One value for each way that a figure is turned: they are computed side by side.
+type Lanes = [f32; AZIMUTHS];
+
+struct Turns {
+    sin: Lanes,
+    cos: Lanes,
+}
+
+static TURNS: LazyLock<Turns> = LazyLock::new(|| {
+    let angle = |turn: usize| TAU * turn as f32 / AZIMUTHS as f32;
+    Turns { sin: std::array::from_fn(|turn| angle(turn).sin()), cos: std::array::from_fn(|turn| angle(turn).cos()) }
+});
+
 /// Box, and area with its first and second moments, of thick lines; where they overlap counts twice.
 struct Sums {
-    low: [f32; 2],
-    high: [f32; 2],
-    area: f32,
-    first: [f32; 2],
-    second: [f32; 3],
+    low: [Lanes; 2],
+    high: [Lanes; 2],
+    area: Lanes,
+    first: [Lanes; 2],
+    second: [Lanes; 3],
+    /// Part of it is behind the camera.
+    behind: [bool; AZIMUTHS],
 }
 
 impl Default for Sums {
     fn default() -> Self {
-        Self { low: [f32::INFINITY; 2], high: [f32::NEG_INFINITY; 2], area: 0.0, first: [0.0; 2], second: [0.0; 3] }
+        Self {
+            low: [[f32::INFINITY; AZIMUTHS]; 2],
+            high: [[f32::NEG_INFINITY; AZIMUTHS]; 2],
+            area: [0.0; AZIMUTHS],
+            first: [[0.0; AZIMUTHS]; 2],
+            second: [[0.0; AZIMUTHS]; 3],
+            behind: [false; AZIMUTHS],
+        }
     }
 }
 
 impl Sums {
-    fn add(&mut self, (a, radius_a): ([f32; 2], f32), (b, radius_b): ([f32; 2], f32)) {
-        for axis in 0..2 {
-            self.low[axis] = self.low[axis].min(a[axis] - radius_a).min(b[axis] - radius_b);
-            self.high[axis] = self.high[axis].max(a[axis] + radius_a).max(b[axis] + radius_b);
+    /// A thick line between two projected points with radii in metres.
+    fn add(&mut self, origin: [f32; 2], (a, radius_a): (&[Lanes; 3], f32), (b, radius_b): (&[Lanes; 3], f32)) {
+        for lane in 0..AZIMUTHS {
+            let (ax, ay, ra) = (a[0][lane] - origin[0], a[1][lane] - origin[1], a[2][lane] * radius_a);
+            let (bx, by, rb) = (b[0][lane] - origin[0], b[1][lane] - origin[1], b[2][lane] * radius_b);
+            self.low[0][lane] = least(self.low[0][lane], least(ax - ra, bx - rb));
+            self.low[1][lane] = least(self.low[1][lane], least(ay - ra, by - rb));
+            self.high[0][lane] = most(self.high[0][lane], most(ax + ra, bx + rb));
+            self.high[1][lane] = most(self.high[1][lane], most(ay + ra, by + rb));
+            // Second moments of a stadium: a rectangle of length l between two half discs of radius r.
+            let (dx, dy, r) = (bx - ax, by - ay, 0.5 * (ra + rb));
+            let l = (dx * dx + dy * dy).sqrt();
+            let area = 2.0 * r * l + PI * r * r;
+            let along = r * l * l * l / 6.0 + PI * r * r * (l * l / 4.0 + l * 4.0 * r / (3.0 * PI) + r * r / 4.0);
+            let across = 2.0 * l * r * r * r / 3.0 + PI * r * r * r * r / 4.0;
+            let (cos, sin) = if l > 1e-6 { (dx / l, dy / l) } else { (1.0, 0.0) };
+            let (x, y) = (0.5 * (ax + bx), 0.5 * (ay + by));
+            self.area[lane] += area;
+            self.first[0][lane] += area * x;
+            self.first[1][lane] += area * y;
+            self.second[0][lane] += along * cos * cos + across * sin * sin + area * x * x;
+            self.second[1][lane] += along * sin * sin + across * cos * cos + area * y * y;
+            self.second[2][lane] += (along - across) * sin * cos + area * x * y;
         }
-        // Second moments of a stadium: a rectangle of length l between two half discs of radius r.
-        let (dx, dy, r) = (b[0] - a[0], b[1] - a[1], f32::midpoint(radius_a, radius_b));
-        let l = dx.hypot(dy);
-        let area = 2.0 * r * l + PI * r * r;
-        let along = r * l.powi(3) / 6.0 + PI * r * r * (l * l / 4.0 + l * 4.0 * r / (3.0 * PI) + r * r / 4.0);
-        let across = 2.0 * l * r.powi(3) / 3.0 + PI * r.powi(4) / 4.0;
-        let (cos, sin) = if l > 1e-6 { (dx / l, dy / l) } else { (1.0, 0.0) };
-        let middle = [f32::midpoint(a[0], b[0]), f32::midpoint(a[1], b[1])];
-        self.area += area;
-        self.first[0] += area * middle[0];
-        self.first[1] += area * middle[1];
-        self.second[0] += along * cos * cos + across * sin * sin + area * middle[0] * middle[0];
-        self.second[1] += along * sin * sin + across * cos * cos + area * middle[1] * middle[1];
-        self.second[2] += (along - across) * sin * cos + area * middle[0] * middle[1];
     }
+}
 
-    fn outline(&self) -> Outline {
-        let mean = self.first.map(|sum| sum / self.area);
-        let variance = [0, 1].map(|axis| self.second[axis] / self.area - mean[axis] * mean[axis] + BLUR_VARIANCE_PX2);
-        let covariance = self.second[2] / self.area - mean[0] * mean[1];
-        let extent_px = [self.high[0] - self.low[0], self.high[1] - self.low[1]];
-        let offset = [0, 1].map(|axis| (mean[axis] - f32::midpoint(self.low[axis], self.high[axis])) / extent_px[axis]);
-        Outline { w_px: extent_px[0], h_px: extent_px[1], region: Region::new(variance, covariance, offset, extent_px) }
+/// Unlike `f32::min` these are one instruction each; what is not a number is behind the camera and left out.
+fn least(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
+
+fn most(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+struct Outlines(Sums);
+
+impl Outlines {
+    /// Those that the camera sees whole.
+    fn each(&self) -> impl Iterator<Item = Outline> {
+        let sums = &self.0;
+        (0..AZIMUTHS).filter(|lane| !sums.behind[*lane]).map(|lane| {
+            let area = sums.area[lane];
+            let mean = [0, 1].map(|axis| sums.first[axis][lane] / area);
+            let variance = [0, 1].map(|axis| sums.second[axis][lane] / area - mean[axis] * mean[axis] + BLUR_VARIANCE_PX2);
+            let covariance = sums.second[2][lane] / area - mean[0] * mean[1];
+            let (low, high) = ([0, 1].map(|axis| sums.low[axis][lane]), [0, 1].map(|axis| sums.high[axis][lane]));
+            let extent_px = [high[0] - low[0], high[1] - low[1]];
+            let offset = [0, 1].map(|axis| (mean[axis] - f32::midpoint(low[axis], high[axis])) / extent_px[axis]);
+            Outline { w_px: extent_px[0], h_px: extent_px[1], region: Region::new(variance, covariance, offset, extent_px) }
+        })
     }
 }
