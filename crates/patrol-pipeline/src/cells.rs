@@ -5,7 +5,7 @@
 //! minute, he has left; anything else cannot be judged, and after ten minutes a person must look. Finding nothing proves nothing.
 
 use patrol_core::{MediaTime, Picture, PictureTransform, PixelBox, Posture, Track, TrackId, TrackStage};
-use patrol_vision::change::{PlacePatch, PlaceVerdict, read_place};
+use patrol_vision::change::{PlacePatch, PlaceReading, PlaceVerdict, read_place};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -196,12 +196,13 @@ impl WatchCells {
         });
     }
 
-    /// Places to be examined enlarged before a look is judged: where somebody is missing among `found`, the longest ago first.
-    pub(crate) fn closer(&mut self, now: MediaTime, found: impl Fn(&PixelBox) -> bool) -> Vec<PixelBox> {
+    /// Places to be examined enlarged before a look is judged: where somebody is missing among `found`, the longest ago first. `found` is told all places.
+    pub(crate) fn closer(&mut self, now: MediaTime, found: impl Fn(&PixelBox, &[PixelBox]) -> bool) -> Vec<PixelBox> {
+        let places: Vec<PixelBox> = self.cells.iter().map(|cell| cell.place).collect();
         let mut missing: Vec<&mut WatchCell> = self
             .cells
             .iter_mut()
-            .filter(|cell| cell.closer_at.is_none_or(|at| now.since(at) >= CLOSER_EVERY) && !found(&cell.place))
+            .filter(|cell| cell.closer_at.is_none_or(|at| now.since(at) >= CLOSER_EVERY) && !found(&cell.place, &places))
             .collect();
         missing.sort_by_key(|cell| (cell.closer_at, cell.track));
         missing.truncate(CLOSER_MAX);
@@ -213,18 +214,7 @@ impl WatchCell {
     /// What the picture shows of the place, against how it looked when he was last found.
     pub(crate) fn read(&self, picture: &Picture) -> (PlaceVerdict, Option<PlacePatch>) {
         let Some(now) = PlacePatch::take(picture, &self.place) else { return (PlaceVerdict::Unclear, None) };
-        let mut reading = read_place(&self.confirmed, self.before.as_ref(), &now);
-        if reading.verdict == PlaceVerdict::Unclear && self.before.is_some() {
-            // What is taken for the scenery may have him in it: that he is there can be seen without.
-            let alone = read_place(&self.confirmed, None, &now);
-            if alone.verdict == PlaceVerdict::Unchanged {
-                reading = alone;
-            }
-        }
-        let seems_empty = reading.presence.abs() <= WALKED_OFF_PRESENCE_MAX && reading.leftover <= WALKED_OFF_LEFTOVER_MAX_SIGMA;
-        if self.walked_off && reading.verdict == PlaceVerdict::Unclear && seems_empty {
-            reading.verdict = PlaceVerdict::Gone;
-        }
+        let reading = self.read_patch(&now);
         tracing::trace!(
             track = self.track.0,
             at_s = picture.media_time.as_secs_f64(),
@@ -233,6 +223,27 @@ impl WatchCell {
             "place read"
         );
         (reading.verdict, Some(now))
+    }
+
+    fn read_patch(&self, now: &PlacePatch) -> PlaceReading {
+        let mut reading = read_place(&self.confirmed, self.before.as_ref(), now);
+        if reading.verdict == PlaceVerdict::Unclear && self.before.is_some() {
+            // What is taken for the scenery may have him in it: that he is there can be seen without.
+            let alone = read_place(&self.confirmed, None, now);
+            if alone.verdict == PlaceVerdict::Unchanged {
+                reading = alone;
+            }
+        }
+        let seems_empty = reading.presence.abs() <= WALKED_OFF_PRESENCE_MAX && reading.leftover <= WALKED_OFF_LEFTOVER_MAX_SIGMA;
+        if self.walked_off && reading.verdict == PlaceVerdict::Unclear && seems_empty {
+            reading.verdict = PlaceVerdict::Gone;
+        }
+        reading
+    }
+
+    /// Whether `other` was found beside him when he was last found here, and so is not him under another number.
+    pub(crate) fn was_beside(&self, other: &Track) -> bool {
+        other.id != self.track && other.first_seen <= self.found_at
     }
 
     /// Whether looks at him, as he lies or sits here, have told what they can: as many as vote on his posture, or he cannot be found.
@@ -257,12 +268,13 @@ impl WatchCell {
     }
 
     /// Judges the place in an examined look after tracking. `track`: his, if it still lives. `others`: a detector found somebody else.
-    /// `before`: how any place looked before people came, where that is known.
+    /// `beside`: where those are found now who lay beside him. `before`: how any place looked before people came, where that is known.
     pub(crate) fn judge(
         &mut self,
         picture: &Picture,
         track: &Track,
         others: bool,
+        beside: &[PixelBox],
         before: impl Fn(&PixelBox) -> Option<PlacePatch>,
     ) -> CellNews {
         let now = picture.media_time;
@@ -286,7 +298,15 @@ impl WatchCell {
             return if self.is_given_up(now) { CellNews::Lost } else { self.wait(now) };
         }
         self.read_at = Some(now);
-        let (verdict, patch) = self.read(picture);
+        let (mut verdict, patch) = self.read(picture);
+        if !is_found
+            && verdict == PlaceVerdict::Unclear
+            && !beside.is_empty()
+            && let Some(patch) = patch.as_ref().and_then(|patch| patch.without(&self.place, beside))
+        {
+            // Part of his neighbour lies in his box: what is left of it says what became of himself.
+            verdict = self.read_patch(&patch).verdict;
+        }
         if is_found && self.is_away(track) {
             let is_another = verdict == PlaceVerdict::Unchanged || (self.missed >= HIDDEN_LOOKS && verdict != PlaceVerdict::Gone);
             if is_another {

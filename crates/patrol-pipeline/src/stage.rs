@@ -79,6 +79,15 @@ impl Home {
         Self { preset, from_here: PictureTransform::IDENTITY }
     }
 
+    /// The same of `preset` once the camera has moved on: what it sees stands at home where it stood. A view that is its own home goes with the camera.
+    fn carried(self, preset: u32, now_from_before: &PictureTransform) -> Self {
+        if self.preset == preset {
+            return self;
+        }
+        let before_from_now = now_from_before.inverse();
+        before_from_now.map_or(Self::of(preset), |before_from_now| Self { from_here: before_from_now.then(&self.from_here), ..self })
+    }
+
     /// How the camera looks here, if `view` is how it looks at home: it has turned and zoomed, and stands where it stood.
     pub(crate) fn view_here(&self, view: &CameraView, size: PictureSize) -> Option<CameraView> {
         let middle = PixelPoint { x: size.width as f32 / 2.0, y: size.height as f32 / 2.0 };
@@ -209,6 +218,7 @@ impl Stage {
 
     /// The camera moved, and it is known how. `other`: all in all the view has become another one.
     pub(crate) fn carry(&mut self, now_from_before: &PictureTransform, other: bool) {
+        self.home = self.home.carried(self.preset, now_from_before);
         self.tracker.carry(now_from_before);
         self.cells.carry(now_from_before);
         self.walkers.retain(|_, (_, place)| carried(place, now_from_before));
@@ -325,16 +335,23 @@ impl Stage {
         let is_found = |track: &Track| track.stage == TrackStage::Confirmed && track.last_seen == now;
         let mut index = 0;
         while index < self.cells.cells.len() {
-            let cell = &mut self.cells.cells[index];
+            let cell = &self.cells.cells[index];
             let id = cell.track;
             let Some(track) = self.tracks.iter().find(|track| track.id == id) else {
                 self.cells.cells.remove(index);
                 continue;
             };
+            let beside: Vec<PixelBox> = if is_found(track) {
+                Vec::new()
+            } else {
+                let here = |other: &&Track| is_found(other) && self.cells.has(other.id) && cell.was_beside(other);
+                self.tracks.iter().filter(here).map(|other| other.bbox).collect()
+            };
+            let cell = &mut self.cells.cells[index];
             self.tracks.iter().filter(|other| other.id != id).for_each(|other| cell.watch_leaving(other));
             let others = self.tracks.iter().any(|other| other.id != id && is_found(other));
             let scenery = &self.scenery;
-            match cell.judge(picture, track, others, |place| scenery.patch(place)) {
+            match cell.judge(picture, track, others, &beside, |place| scenery.patch(place)) {
                 CellNews::None => {}
                 CellNews::Gone => {
                     self.cells.cells.remove(index);
@@ -473,6 +490,23 @@ fn near(a: &PixelBox, b: &PixelBox) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_view_that_overlaps_another_stays_in_place_when_the_camera_goes_on() {
+        let shift = |x: f64, y: f64| PictureTransform::affine([[1.0, 0.0, x], [0.0, 1.0, y]]);
+        let zoomed = PictureTransform::affine([[0.7, 0.0, 92.0], [0.0, 0.7, 76.0]]);
+        let at = |transform: &PictureTransform, x: f32, y: f32| transform.point(PixelPoint { x, y }).expect("in the picture");
+        let mut stage = Stage::new(2, 1);
+        stage.home = Home { preset: 0, from_here: zoomed };
+        let before = at(&stage.home.from_here, 564.0, 194.0);
+        // What stood at (564, 194) stands at (122, 137) now.
+        stage.carry(&shift(-442.0, -57.0), true);
+        let now = at(&stage.home.from_here, 122.0, 137.0);
+        assert!((before.x - now.x).abs() < 0.01 && (before.y - now.y).abs() < 0.01, "{before:?}, then {now:?}");
+        let mut own = Stage::new(0, 1);
+        own.carry(&shift(-442.0, -57.0), true);
+        assert_eq!(own.home, Home::of(0), "a view of its own goes with the camera");
+    }
 
     #[test]
     fn a_preset_that_turned_and_zoomed_sees_the_ground_where_it_is() {

@@ -311,13 +311,13 @@ impl CameraWatch {
             // watch are looked at below.
             let is_watched = |track: &&Track| self.stage.cells.cells.iter().any(|cell| cell.track == track.id);
             let known = self.stage.tracks.iter().filter(|track| !is_watched(track)).map(|track| track.bbox);
-            let missing: Vec<PixelBox> = known.filter(|place| !is_found(&self.detections, place)).take(SMALL_MAX).collect();
+            let missing: Vec<PixelBox> = known.filter(|place| !is_found(&self.detections, place, &[])).take(SMALL_MAX).collect();
             for place in missing {
                 self.inferences += eyes.look_closer(&self.detectors, seen, &context, &place, &mut self.detections)?;
             }
         }
         let detections = &self.detections;
-        for place in self.stage.cells.closer(seen.media_time, |place| is_found(detections, place)) {
+        for place in self.stage.cells.closer(seen.media_time, |place, all| is_found(detections, place, all)) {
             self.inferences += eyes.look_closer(&self.detectors, seen, &context, &place, &mut self.detections)?;
         }
         Ok(())
@@ -437,6 +437,10 @@ const FOUND_IOU: f32 = 0.25;
 /// Closer looks at people whom the cheaper look has missed, of one look.
 const SMALL_MAX: usize = 4;
 
-fn is_found(detections: &[Detection], place: &PixelBox) -> bool {
-    detections.iter().any(|found| found.bbox.iou(place) >= FOUND_IOU)
+/// Whoever is found counts at the one of all places that he overlaps most: of two who lie side by side one may be missing.
+fn is_found(detections: &[Detection], place: &PixelBox, all: &[PixelBox]) -> bool {
+    detections.iter().any(|found| {
+        let iou = found.bbox.iou(place);
+        iou >= FOUND_IOU && all.iter().all(|other| found.bbox.iou(other) <= iou)
+    })
 }

@@ -1,7 +1,7 @@
 //! Whoever lies still is kept until he is seen to have gone, whatever the detector does.
 
 use crate::world::{BrightBoxes, START, Told, camera, cold_night, picture};
-use patrol_core::{Detection, Lead, MediaTime, Outcome, Picture, PictureSize, PixelBox, PixelFormat, WallEstimate};
+use patrol_core::{Detection, DetectionSource, Lead, MediaTime, Outcome, Picture, PictureSize, PixelBox, PixelFormat, WallEstimate};
 use patrol_leads::{Desk, DeskConfig};
 use patrol_pipeline::{CameraWatch, DeskRoom, Eyes, MemoryArchive, Offer, PictureSource, ReplayCamera};
 use patrol_vision::thermal::{Polarity, ThermalConfig};
@@ -66,11 +66,15 @@ impl Seen {
     }
 }
 
-fn watch(watch: CameraWatch, detector: Failing, seconds: u64, draw: impl Fn(u64) -> Picture + Send + 'static) -> Seen {
+fn watch(known: CameraWatch, detector: Failing, seconds: u64, draw: impl Fn(u64) -> Picture + Send + 'static) -> Seen {
+    watch_with(known, Box::new(detector), seconds, draw)
+}
+
+fn watch_with(watch: CameraWatch, detector: Box<dyn Detector>, seconds: u64, draw: impl Fn(u64) -> Picture + Send + 'static) -> Seen {
     let known = watch.camera.clone();
     let mut room = DeskRoom::new(Desk::new(DeskConfig::default(), vec![known]), Box::new(MemoryArchive));
     let mut cameras = [ReplayCamera::new(watch, Box::new(Drawn { number: 0, pictures: seconds, draw }), START)];
-    let (mut told, mut eyes) = (Told::default(), Eyes::new(vec![Box::new(detector)]));
+    let (mut told, mut eyes) = (Told::default(), Eyes::new(vec![detector]));
     patrol_pipeline::replay::replay(START, &mut cameras, &mut eyes, &mut room, vec![cold_night()], &mut told).expect("replayed");
     let leads = room.made_leads().into_values().collect();
     let [camera] = cameras;
@@ -127,6 +131,52 @@ fn he_is_let_go_a_minute_after_his_place_is_seen_empty() {
     let left_s = seen.left_s();
     assert!(left_s.len() == 1 && (360.0..400.0).contains(&left_s[0]), "{left_s:?}");
     assert_eq!(seen.camera.watch.cells().open, 0);
+}
+
+/// Two who lie side by side, in boxes that overlap.
+const SIDE_BY_SIDE: [PixelBox; 2] = [PixelBox::new(100.0, 150.0, 60.0, 14.0), PixelBox::new(103.0, 133.0, 60.0, 14.0)];
+
+/// Finds both, with more of the ground around them.
+struct Wide;
+
+impl Detector for Wide {
+    fn detect(&mut self, picture: &Picture, _: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
+        let is_there = |body: &&PixelBox| picture.row(0, body.centre().y as usize)[body.centre().x as usize] > 200;
+        out.extend(SIDE_BY_SIDE.iter().filter(is_there).map(|body| Detection {
+            bbox: body.grown(5.0),
+            score: 0.9,
+            source: DetectionSource::HotSpot,
+            resolved: true,
+            blob: None,
+        }));
+        Ok(())
+    }
+    fn name(&self) -> &'static str {
+        "wide"
+    }
+    fn model_sha256(&self) -> &'static str {
+        ""
+    }
+}
+
+/// His box holds part of the one who stays: that is not him, and his place is seen empty all the same.
+#[test]
+fn one_of_two_who_lie_side_by_side_is_seen_to_have_gone() {
+    let draw = |n: u64| {
+        let bodies = match n {
+            0..20 => &SIDE_BY_SIDE[1..],
+            20..300 => &SIDE_BY_SIDE[..],
+            _ => &SIDE_BY_SIDE[..1],
+        };
+        picture(n, n as f64, bodies)
+    };
+    let seen = watch_with(fresh(), Box::new(Wide), 500, draw);
+    assert_eq!((seen.leads.len(), seen.leads[0].people), (1, 2), "one lead of two people");
+    let fewer = seen.leads[0].history.iter().find(|line| line.kind == "news-one-fewer").expect("told that one has gone");
+    let at_s = fewer.at.seconds_since(START);
+    assert!((360.0..420.0).contains(&at_s), "{at_s}");
+    assert_eq!(seen.camera.watch.cells().open, 1, "the other is still watched");
+    assert!(seen.left_s().is_empty());
 }
 
 /// Who gets up and goes while no detector works is not known to have gone, until they find somebody again.

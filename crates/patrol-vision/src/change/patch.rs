@@ -15,8 +15,10 @@ const STEPS_PER_GREY: f32 = 256.0;
 const UNKNOWN: u16 = u16::MAX;
 /// Pixels of a row that are read at once.
 const PART_PX: usize = 64;
-/// A patch has at least this part of the box itself in the picture.
+/// A patch has at least this part of the box itself in the picture; and beside others who lie there, whose warmth is blurred beyond their boxes by so many pixels.
 const KNOWN_PART_MIN: f32 = 0.6;
+const KNOWN_BESIDE_PART_MIN: f32 = 0.4;
+const BESIDE_BLUR_PX: f32 = 2.0;
 
 /// How a place looks, sampled relative to the box of whoever is there, so that it compares with the place seen at another scale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,10 +75,29 @@ impl PlacePatch {
         Self { width_px: area.w, height_px: area.h, raw, blocks_px: layout.side as f32, samples: samples.collect() }.known()
     }
 
+    /// What is left of this patch, taken at `place`, without those who lie under `beside`; `None`: too little to tell.
+    pub fn without(&self, place: &PixelBox, beside: &[PixelBox]) -> Option<Self> {
+        let area = extent(place)?;
+        let (cell_w, cell_h) = (area.w / GRID as f32, area.h / GRID as f32);
+        let covered = |index: usize| {
+            let (x, y) = (area.x + cell_w * ((index % GRID) as f32 + 0.5), area.y + cell_h * ((index / GRID) as f32 + 0.5));
+            beside.iter().any(|other| {
+                let other = other.grown(BESIDE_BLUR_PX);
+                (other.x..other.right()).contains(&x) && (other.y..other.bottom()).contains(&y)
+            })
+        };
+        let samples = self.samples.iter().enumerate().map(|(index, &sample)| if covered(index) { UNKNOWN } else { sample }).collect();
+        Self { samples, ..self.clone() }.known_by(KNOWN_BESIDE_PART_MIN)
+    }
+
     fn known(self) -> Option<Self> {
+        self.known_by(KNOWN_PART_MIN)
+    }
+
+    fn known_by(self, part_min: f32) -> Option<Self> {
         let inner = (0..GRID * GRID).filter(|&index| is_inner(index));
         let known = inner.clone().filter(|&index| self.samples[index] != UNKNOWN).count();
-        (known as f32 >= KNOWN_PART_MIN * inner.count() as f32).then_some(self)
+        (known as f32 >= part_min * inner.count() as f32).then_some(self)
     }
 
     /// Grey levels or counts of a sample, if known.

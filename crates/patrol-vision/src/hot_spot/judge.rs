@@ -148,23 +148,53 @@ fn size_fit_above(region: &Region, shape: &Shape, per_metre: f32) -> f32 {
         * trapeze(width, [0.08, 0.15, 0.85 + widened, 1.1 + widened])
 }
 
+/// By how much optics, resampling and smoothing enlarge the area of a body.
+pub(super) fn area_widened(per_metre: f32) -> f32 {
+    let widened = WIDENED_PX / per_metre;
+    (1.0 + widened / BODY_WIDTH_M) * (1.0 + widened / BODY_M)
+}
+
+/// 1 for an ellipse, 0.95 for a rectangle; two bodies with a gap, a fork or a bent strip have less.
+fn filled(region: &Region, shape: &Shape) -> f32 {
+    region.area as f32 / (std::f32::consts::FRAC_PI_4 * shape.major * shape.minor.max(1.0))
+}
+
 impl Judge<'_> {
     pub(crate) fn person(&self, region: &Region) -> Verdict {
         let shape = region.shape();
-        let size_fit = self.size_fit(region, &shape);
-        if size_fit <= 0.0 {
-            return Verdict::default();
-        }
-        // 1 for an ellipse, 0.95 for a rectangle; two bodies with a gap, a fork or a bent strip have less.
-        let fill = region.area as f32 / (std::f32::consts::FRAC_PI_4 * shape.major * shape.minor.max(1.0));
-        let fill_fit = trapeze(fill, [0.35, 0.6, 1.3, 2.0]);
-        let outline_fit = trapeze(region.creep_px(&shape), [-2.0, -1.0, CREEP_PX, 3.0 * CREEP_PX]);
-        let fit = size_fit * fill_fit * outline_fit;
+        let fit = self.fit(region, &shape);
         // What the surroundings say can only lower it.
         if fit < self.least {
             return Verdict::default();
         }
-        let Some(evidence) = self.evidence(region, &shape, fill) else { return Verdict::default() };
+        let verdict = self.stands_out(region, &shape);
+        Verdict { score: fit * verdict.score, ..verdict }
+    }
+
+    /// Of several people in one region, each judged by his own shape and all by how the region stands out; the score is that of the least likely one.
+    pub(super) fn people(&self, whole: &Region, parts: &[Region]) -> Verdict {
+        let fit = parts.iter().map(|part| self.fit(part, &part.shape())).fold(1.0, f32::min);
+        if fit < self.least {
+            return Verdict::default();
+        }
+        let verdict = self.stands_out(whole, &whole.shape());
+        Verdict { score: fit * verdict.score, ..verdict }
+    }
+
+    /// 0–1: whether a person can have this size and shape.
+    fn fit(&self, region: &Region, shape: &Shape) -> f32 {
+        let size_fit = self.size_fit(region, shape);
+        if size_fit <= 0.0 {
+            return 0.0;
+        }
+        let fill_fit = trapeze(filled(region, shape), [0.35, 0.6, 1.3, 2.0]);
+        let outline_fit = trapeze(region.creep_px(shape), [-2.0, -1.0, CREEP_PX, 3.0 * CREEP_PX]);
+        size_fit * fill_fit * outline_fit
+    }
+
+    /// How likely it is somebody by the way it stands out of what surrounds it.
+    fn stands_out(&self, region: &Region, shape: &Shape) -> Verdict {
+        let Some(evidence) = self.evidence(region, shape, filled(region, shape)) else { return Verdict::default() };
         if evidence.contrast_sigma < self.threshold_sigma || evidence.edge_sigma <= 0.0 {
             return Verdict { score: 0.0, contrast_sigma: evidence.contrast_sigma };
         }
@@ -173,7 +203,7 @@ impl Judge<'_> {
             Scale::Even(_) => &evidence::ABOVE_IN_METRES,
             Scale::Unknown(..) => &evidence::ABOVE,
         };
-        Verdict { score: fit * evidence.probability(weights), contrast_sigma: evidence.contrast_sigma }
+        Verdict { score: evidence.probability(weights), contrast_sigma: evidence.contrast_sigma }
     }
 
     /// 0–1: whether a person can have this size there.
@@ -185,16 +215,20 @@ impl Judge<'_> {
             let aspect = shape.major / shape.minor.max(1.0);
             return trapeze(shape.major, [shortest, shortest * 1.4, longest * 0.7, longest]) * trapeze(aspect, [0.0, 0.5, 3.0, 5.0]);
         }
-        let foot = PixelPoint { x: shape.centre.x, y: f32::from(region.bottom) };
-        let Some(per_metre) = self.scale.per_metre(foot) else { return 0.0 };
+        let Some(per_metre) = self.per_metre_at(region) else { return 0.0 };
         // Optics, resampling and smoothing widen what is small.
         let widened = WIDENED_PX / per_metre;
         let (major, minor) = (shape.major / per_metre, shape.minor / per_metre);
         let area = region.area as f32 / (per_metre * per_metre);
-        let area_widened = (1.0 + widened / BODY_WIDTH_M) * (1.0 + widened / BODY_M);
+        let area_widened = area_widened(per_metre);
         trapeze(area, [AREA_MIN_M2, 0.3, 0.9 * area_widened, 1.5 * area_widened])
             * trapeze(major, [0.3, 0.45, 2.0 + widened, 2.5 + widened])
             * trapeze(minor, [0.08, 0.15, 0.85 + widened, 1.1 + widened])
+    }
+
+    /// Pixels per metre of what stands on the ground where the region ends; `None` above the horizon.
+    pub(super) fn per_metre_at(&self, region: &Region) -> Option<f32> {
+        self.scale.per_metre(PixelPoint { x: region.shape().centre.x, y: region.bottom.into() })
     }
 
     /// Round, small and far hotter than clothes: perhaps a lamp, which hangs nearer than the ground behind it and so seems larger.

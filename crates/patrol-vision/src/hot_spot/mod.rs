@@ -7,7 +7,9 @@
 //!    what they touch, high ones heads, trunks, and people apart (`regions`).
 //! 3. Each region is judged as a person: size on the ground, shape, contrast against its own ring (`judge`).
 //! 4. From each branch the best is kept: a body before its head, two people before their union.
+//! 5. What is too large for one body and comes apart higher up is shared out among those who lie there (`apart`).
 
+mod apart;
 mod background;
 mod blown_out;
 mod burnt_in;
@@ -60,6 +62,7 @@ pub struct HotSpot {
     background: Background,
     forest: Forest,
     choice: Vec<Choice>,
+    parts: Vec<Region>,
     circle: [[f32; 2]; RING],
 }
 
@@ -71,6 +74,8 @@ struct Choice {
     below: f32,
     people_below: u32,
     taken: bool,
+    /// Taken as several people.
+    apart: bool,
     contrast_sigma: f32,
 }
 
@@ -91,13 +96,21 @@ impl HotSpot {
             background: Background::default(),
             forest: Forest::default(),
             choice: Vec::new(),
+            parts: Vec::new(),
             circle: judge::circle(),
         }
     }
 }
 
 /// Settles every branch from its tips down, then takes the settled regions from the roots up.
-fn choose(config: &HotSpotConfig, regions: &[Region], choices: &mut Vec<Choice>, judge: &Judge<'_>, out: &mut Vec<Detection>) {
+fn choose(
+    config: &HotSpotConfig,
+    regions: &[Region],
+    choices: &mut Vec<Choice>,
+    parts: &mut Vec<Region>,
+    judge: &Judge<'_>,
+    out: &mut Vec<Detection>,
+) {
     choices.clear();
     choices.resize(regions.len(), Choice::default());
     for (index, region) in regions.iter().enumerate().rev() {
@@ -108,8 +121,18 @@ fn choose(config: &HotSpotConfig, regions: &[Region], choices: &mut Vec<Choice>,
         let mean_below = choice.below / choice.people_below.max(1) as f32;
         let wanted = mean_below * if choice.people_below > 1 { UNION_ADVANTAGE } else { WHOLE_ADVANTAGE };
         choice.taken = choice.own >= config.min_score && choice.own >= wanted && !judge.is_burnt_in(region);
+        let mut people = 1;
+        if apart::apart(index, regions, judge, parts) {
+            let verdict = judge.people(region, parts);
+            let wanted = if choice.people_below as usize >= parts.len() { WHOLE_ADVANTAGE * mean_below } else { 0.0 };
+            if verdict.score >= config.min_score && verdict.score >= wanted && !judge.is_burnt_in(region) {
+                (choice.own, choice.contrast_sigma) = (verdict.score, verdict.contrast_sigma);
+                (choice.taken, choice.apart, people) = (true, true, parts.len() as u32);
+            }
+        }
         // The best of a branch is passed on, so that thresholds cannot creep down by small concessions.
-        let (sum, people) = if choice.taken { (choice.own.max(mean_below), 1) } else { (choice.below, choice.people_below) };
+        let (sum, people) =
+            if choice.taken { (people as f32 * choice.own.max(mean_below), people) } else { (choice.below, choice.people_below) };
         if let Some(parent) = region.parent {
             let parent = &mut choices[parent as usize];
             parent.below += sum;
@@ -122,13 +145,20 @@ fn choose(config: &HotSpotConfig, regions: &[Region], choices: &mut Vec<Choice>,
             // Everything above a taken region is part of it.
             choices[index].taken = true;
         } else if choices[index].taken {
-            out.push(Detection {
+            let Choice { own: score, contrast_sigma, apart, .. } = choices[index];
+            let resolved = !judge.may_be_lamp(region, contrast_sigma) && !judge.is_cut(region) && !judge.is_blown_out(region);
+            let detection = |region: &Region| Detection {
                 bbox: judge.bbox(region),
-                score: choices[index].own,
+                score,
                 source: DetectionSource::HotSpot,
-                resolved: !judge.may_be_lamp(region, choices[index].contrast_sigma) && !judge.is_cut(region) && !judge.is_blown_out(region),
-                blob: Some(region.blob(choices[index].contrast_sigma)),
-            });
+                resolved,
+                blob: Some(region.blob(contrast_sigma)),
+            };
+            if apart && apart::apart(index, regions, judge, parts) {
+                out.extend(parts.iter().map(detection));
+            } else {
+                out.push(detection(region));
+            }
         }
     }
     out[first..].sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -157,7 +187,7 @@ impl Detector for HotSpot {
             least: self.config.min_score,
             circle: &self.circle,
         };
-        choose(&self.config, &self.forest.regions, &mut self.choice, &judge, out);
+        choose(&self.config, &self.forest.regions, &mut self.choice, &mut self.parts, &judge, out);
         Ok(())
     }
     fn name(&self) -> &'static str {

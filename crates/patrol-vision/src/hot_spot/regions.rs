@@ -206,7 +206,7 @@ fn sum(values: &[f32]) -> f32 {
 }
 
 impl Region {
-    fn empty(threshold: f32, parent: Option<u32>) -> Self {
+    pub(super) fn empty(threshold: f32, parent: Option<u32>) -> Self {
         Self {
             threshold,
             parent,
@@ -224,6 +224,10 @@ impl Region {
             sum_residual: 0.0,
             sum_smooth: 0.0,
         }
+    }
+
+    pub(super) fn add_pixel(&mut self, x: u16, y: u16, residual: f32, smooth: f32) {
+        self.add(&Run { y, from: x, to: x + 1, inside: NONE, label: NONE }, residual, smooth);
     }
 
     fn add(&mut self, run: &Run, residual: f32, smooth: f32) {

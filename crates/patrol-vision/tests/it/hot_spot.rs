@@ -54,6 +54,19 @@ fn people_a_metre_apart_are_two() {
     }
 }
 
+/// With three pixels of ground between them: at thresholds that show the colder one whole they are one region.
+#[test]
+fn people_who_lie_close_together_are_two() {
+    for (ahead, apart_m) in [(9.0, 0.8), (12.0, 0.95), (15.0, 1.15)] {
+        for (warmer_k, colder_k) in [(3.0, 3.0), (4.0, 2.5), (5.0, 2.5)] {
+            let mut street = Street::new(7.0, 27.0);
+            let bodies =
+                [street.person(ahead, 1.0, Pose::Lying(90.0), warmer_k), street.person(ahead + apart_m, 1.1, Pose::Lying(90.0), colder_k)];
+            check_street(&street, &bodies, &format!("two at {ahead} m, {apart_m} m apart, {warmer_k} and {colder_k} K"));
+        }
+    }
+}
+
 #[test]
 fn a_street_with_a_warm_wall_and_lamps_gives_its_people_only() {
     let mut street = Street::new(7.0, 22.0);
