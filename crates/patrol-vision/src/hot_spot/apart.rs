@@ -16,6 +16,9 @@ const BODY_LENGTH_M: f32 = 0.75;
 const MOST: usize = 3;
 const MOST_AREA_M2: f32 = 3.0;
 
+/// Regions of the next threshold come before those of the one after, which is as much higher again.
+const NEXT_RATIO_MAX: f32 = 1.2 * super::regions::RATIO;
+
 /// The bodies that the region `index` is made of, into `out`; `false`, and nothing in `out`, where it is one.
 pub(super) fn apart(index: usize, regions: &[Region], judge: &Judge<'_>, out: &mut Vec<Region>) -> bool {
     out.clear();
@@ -54,11 +57,12 @@ impl Axis {
         Self { centre: [shape.centre.x, shape.centre.y], direction: shape.direction, half: (shape.major - shape.minor).max(0.0) }
     }
 
-    fn distance(&self, x: f32, y: f32) -> f32 {
+    fn squared_distance(&self, x: f32, y: f32) -> f32 {
         let (dx, dy) = (x - self.centre[0], y - self.centre[1]);
         let [cos, sin] = self.direction;
-        let along = dx * cos + dy * sin;
-        (along - along.clamp(-self.half, self.half)).hypot(dy * cos - dx * sin)
+        let (along, across) = (dx * cos + dy * sin, dy * cos - dx * sin);
+        let beyond = along - along.clamp(-self.half, self.half);
+        beyond * beyond + across * across
     }
 }
 
@@ -70,6 +74,9 @@ fn seeds_of(index: usize, regions: &[Region], is_large: impl Fn(&Region) -> bool
         let mut count = 0;
         let mut next = None;
         for (child, region) in regions.iter().enumerate().skip(at + 1) {
+            if region.threshold > regions[at].threshold * NEXT_RATIO_MAX {
+                break;
+            }
             if region.parent == Some(at as u32) && region.area >= least_px && is_large(region) {
                 if count == MOST {
                     return None;
@@ -90,14 +97,17 @@ fn share(whole: &Region, judge: &Judge<'_>, seeds: &[Axis], out: &mut [Region]) 
     let (left, right) = (usize::from(whole.left), usize::from(whole.right));
     for y in whole.top..whole.bottom {
         let row = usize::from(y) * judge.scene.width;
-        let nearest = |x: usize| {
-            let distance = |seed: usize| seeds[seed].distance(x as f32 + 0.5, f32::from(y) + 0.5);
-            (0..seeds.len()).min_by(|a, b| distance(*a).total_cmp(&distance(*b))).unwrap_or(0)
-        };
         for x in left..right {
             let residual = judge.scene.residual[row + x];
             if residual > whole.threshold {
-                out[nearest(x)].add_pixel(x as u16, y, residual, judge.scene.smooth[row + x]);
+                let (mut nearest, mut least) = (0, f32::INFINITY);
+                for (index, seed) in seeds.iter().enumerate() {
+                    let distance = seed.squared_distance(x as f32 + 0.5, f32::from(y) + 0.5);
+                    if distance < least {
+                        (nearest, least) = (index, distance);
+                    }
+                }
+                out[nearest].add_pixel(x as u16, y, residual, judge.scene.smooth[row + x]);
             }
         }
     }

@@ -33,6 +33,8 @@ const SIDE_MIN: usize = 24;
 const UNION_ADVANTAGE: f32 = 0.8;
 /// A part of a body may look this much better than the whole: a trunk before its spread legs.
 const WHOLE_ADVANTAGE: f32 = 0.85;
+/// Where only some of those who lie there were found higher up, all of them may look this much less likely: whom nobody tells is worse.
+const ONE_MORE_ADVANTAGE: f32 = 0.5;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -122,10 +124,14 @@ fn choose(
         let wanted = mean_below * if choice.people_below > 1 { UNION_ADVANTAGE } else { WHOLE_ADVANTAGE };
         choice.taken = choice.own >= config.min_score && choice.own >= wanted && !judge.is_burnt_in(region);
         let mut people = 1;
-        if apart::apart(index, regions, judge, parts) {
+        let is_somebody = choice.taken || choice.people_below > 0;
+        if is_somebody && apart::apart(index, regions, judge, parts) {
             let verdict = judge.people(region, parts);
-            let wanted = if choice.people_below as usize >= parts.len() { WHOLE_ADVANTAGE * mean_below } else { 0.0 };
-            if verdict.score >= config.min_score && verdict.score >= wanted && !judge.is_burnt_in(region) {
+            let advantage = if choice.people_below as usize >= parts.len() { WHOLE_ADVANTAGE } else { ONE_MORE_ADVANTAGE };
+            let wanted = mean_below * advantage;
+            // Where somebody was found higher up, that was no writing.
+            let is_written = || choice.people_below == 0 && judge.is_burnt_in(region);
+            if verdict.score >= config.min_score && verdict.score >= wanted && !is_written() {
                 (choice.own, choice.contrast_sigma) = (verdict.score, verdict.contrast_sigma);
                 (choice.taken, choice.apart, people) = (true, true, parts.len() as u32);
             }

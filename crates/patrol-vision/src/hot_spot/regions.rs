@@ -6,7 +6,7 @@ use patrol_core::{Blob, PixelPoint};
 /// Lowest threshold, σ: half of the contrast that is reported by default.
 const FIRST: f32 = 2.0;
 /// From one threshold to the next. Finer finds no other bodies, only costs time.
-const RATIO: f32 = 1.3;
+pub(super) const RATIO: f32 = 1.3;
 /// 2 σ · 1.3^24 is 1085 σ: hotter than that only lamps differ from one another.
 const LEVELS_MAX: usize = 24;
 /// Pixels side by side in one row above the threshold; `[from, to)`.
