@@ -20,7 +20,7 @@ from crops import VisibleCrops
 from learner import Learner
 from teacher import Teacher
 
-# As many as `-n` had; `-s` had 6400.
+# As many as `-n` had; `-s` had 8400.
 STEPS = 10000
 
 
