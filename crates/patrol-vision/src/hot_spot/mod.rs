@@ -33,8 +33,6 @@ const SIDE_MIN: usize = 24;
 const UNION_ADVANTAGE: f32 = 0.8;
 /// A part of a body may look this much better than the whole: a trunk before its spread legs.
 const WHOLE_ADVANTAGE: f32 = 0.85;
-/// Where only some of those who lie there were found higher up, all of them may look this much less likely: whom nobody tells is worse.
-const ONE_MORE_ADVANTAGE: f32 = 0.5;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -124,14 +122,13 @@ fn choose(
         let wanted = mean_below * if choice.people_below > 1 { UNION_ADVANTAGE } else { WHOLE_ADVANTAGE };
         choice.taken = choice.own >= config.min_score && choice.own >= wanted && !judge.is_burnt_in(region);
         let mut people = 1;
-        let is_somebody = choice.taken || choice.people_below > 0;
-        if is_somebody && apart::apart(index, regions, judge, parts) {
+        // A person and a warm patch of wall beside him look like two as well, but neither like one nor like two who were found.
+        let may_be_several = choice.taken || choice.people_below > 1;
+        if may_be_several && apart::apart(index, regions, judge, parts) {
             let verdict = judge.people(region, parts);
-            let advantage = if choice.people_below as usize >= parts.len() { WHOLE_ADVANTAGE } else { ONE_MORE_ADVANTAGE };
-            let wanted = mean_below * advantage;
             // Where somebody was found higher up, that was no writing.
             let is_written = || choice.people_below == 0 && judge.is_burnt_in(region);
-            if verdict.score >= config.min_score && verdict.score >= wanted && !is_written() {
+            if verdict.score >= config.min_score && verdict.score >= WHOLE_ADVANTAGE * mean_below && !is_written() {
                 (choice.own, choice.contrast_sigma) = (verdict.score, verdict.contrast_sigma);
                 (choice.taken, choice.apart, people) = (true, true, parts.len() as u32);
             }
