@@ -1,7 +1,7 @@
 //! Several people in one warm region: who lies close to another touches him at every threshold that shows both whole. Higher ones part them, but cut into
 //! the colder one; so they are counted there, and the whole region is shared out among them.
 
-use super::judge::{Judge, Scale, area_widened};
+use super::judge::{BODY_M, Judge, RECOGNISED_PX, Scale, area_widened};
 use super::regions::Region;
 
 /// A single body, lying across or standing, covers 0.5–0.65 m² of a street picture before blur, with a bag 0.7.
@@ -26,7 +26,8 @@ pub(super) fn apart(index: usize, regions: &[Region], judge: &Judge<'_>, out: &m
         return false;
     }
     let whole = &regions[index];
-    let Some(per_metre) = judge.per_metre_at(whole) else { return false };
+    // Farther away two lamps side by side are as much like two people.
+    let Some(per_metre) = judge.per_metre_at(whole).filter(|per_metre| per_metre * BODY_M >= RECOGNISED_PX) else { return false };
     let area_m2 = |region: &Region| region.area as f32 / (per_metre * per_metre);
     let single_m2 = area_m2(whole) / area_widened(per_metre);
     if !(SEVERAL_AREA_M2..MOST_AREA_M2).contains(&single_m2) {

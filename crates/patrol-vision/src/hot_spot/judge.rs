@@ -8,7 +8,7 @@ use crate::detector::DetectContext;
 use patrol_core::{CameraView, PictureSize, PixelBox, PixelPoint};
 
 /// Length of a body that windows are made for, metres.
-const BODY_M: f32 = 1.7;
+pub(super) const BODY_M: f32 = 1.7;
 /// The same for what is seen from above, where most stand: somebody lying covers four of the samples at most.
 const WINDOW_ABOVE_M: f32 = 1.1;
 /// Area of a person from above, between none and full on both sides, before blur.
@@ -31,7 +31,7 @@ const AREA_MIN_PX: u32 = 4;
 /// A lamp seems at most this large, square metres, unless it is so far that a body would be shorter than [`RECOGNISED_PX`].
 const LAMP_AREA_M2: f32 = 0.25;
 /// Shorter bodies can be detected and not recognised (`integration.md` §6.4: 20 px on the long side).
-const RECOGNISED_PX: f32 = 20.0;
+pub(super) const RECOGNISED_PX: f32 = 20.0;
 /// A sharp outline, blurred by the optics, draws back by less from threshold to threshold.
 const CREEP_PX: f32 = 1.0;
 const LAMP_ASPECT: f32 = 1.6;

@@ -149,12 +149,11 @@ fn choose(
             choices[index].taken = true;
         } else if choices[index].taken {
             let Choice { own: score, contrast_sigma, apart, .. } = choices[index];
-            let resolved = !judge.may_be_lamp(region, contrast_sigma) && !judge.is_cut(region) && !judge.is_blown_out(region);
             let detection = |region: &Region| Detection {
                 bbox: judge.bbox(region),
                 score,
                 source: DetectionSource::HotSpot,
-                resolved,
+                resolved: !judge.may_be_lamp(region, contrast_sigma) && !judge.is_cut(region) && !judge.is_blown_out(region),
                 blob: Some(region.blob(contrast_sigma)),
             };
             if apart && apart::apart(index, regions, judge, parts) {
