@@ -126,9 +126,7 @@ fn choose(
         let may_be_several = choice.taken || choice.people_below > 1;
         if may_be_several && apart::apart(index, regions, judge, parts) {
             let verdict = judge.people(region, parts);
-            // Where somebody was found higher up, that was no writing.
-            let is_written = || choice.people_below == 0 && judge.is_burnt_in(region);
-            if verdict.score >= config.min_score && verdict.score >= WHOLE_ADVANTAGE * mean_below && !is_written() {
+            if verdict.score >= config.min_score && verdict.score >= WHOLE_ADVANTAGE * mean_below {
                 (choice.own, choice.contrast_sigma) = (verdict.score, verdict.contrast_sigma);
                 (choice.taken, choice.apart, people) = (true, true, parts.len() as u32);
             }

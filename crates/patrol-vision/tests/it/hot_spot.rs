@@ -54,16 +54,21 @@ fn people_a_metre_apart_are_two() {
     }
 }
 
-/// With three pixels of ground between them: at thresholds that show the colder one whole they are one region.
+/// At every threshold that shows both whole they are one region, which is as large as a person may seem.
 #[test]
-fn people_who_lie_close_together_are_two() {
-    for (ahead, apart_m) in [(9.0, 0.8), (12.0, 0.95), (15.0, 1.15)] {
-        for (warmer_k, colder_k) in [(3.0, 3.0), (4.0, 2.5), (5.0, 2.5)] {
-            let mut street = Street::new(7.0, 27.0);
-            let bodies =
-                [street.person(ahead, 1.0, Pose::Lying(90.0), warmer_k), street.person(ahead + apart_m, 1.1, Pose::Lying(90.0), colder_k)];
-            check_street(&street, &bodies, &format!("two at {ahead} m, {apart_m} m apart, {warmer_k} and {colder_k} K"));
-        }
+fn people_who_lie_against_one_another_are_two() {
+    for (ahead, apart_m, turned, warmer_k, colder_k) in [
+        (8.0, 0.65, 90.0, 3.0, 3.0),
+        (9.0, 0.7, 90.0, 4.0, 4.0),
+        (9.0, 0.75, 80.0, 4.0, 2.5),
+        (10.0, 0.75, 90.0, 3.0, 3.0),
+        (11.0, 0.85, 80.0, 4.0, 4.0),
+        (12.0, 0.9, 80.0, 3.0, 3.0),
+    ] {
+        let mut street = Street::new(7.0, 27.0);
+        let pose = Pose::Lying(turned);
+        let bodies = [street.person(ahead, 1.0, pose, warmer_k), street.person(ahead + apart_m, 1.1, pose, colder_k)];
+        check_street(&street, &bodies, &format!("two {pose:?} at {ahead} m, {apart_m} m apart, {warmer_k} and {colder_k} K"));
     }
 }
 
