@@ -113,6 +113,19 @@ def write_int8(fp32, path, frames, reduce_range, method):
     settle(path)
 
 
+def open_to_several(path):
+    """Any number of pictures at once, as a GPU takes them. The file in INT8 runs on CPU cores, one picture after another, and stays as it is."""
+    model = onnx.load(path)
+    # Shapes that were worked out for one picture.
+    del model.graph.value_info[:]
+    for outlet in (*model.graph.input, *model.graph.output):
+        pictures_dim = outlet.type.tensor_type.shape.dim[0]
+        pictures_dim.Clear()
+        pictures_dim.dim_param = "pictures"
+    onnx.save(model, path)
+    settle(path)
+
+
 def settle(path):
     """The same bytes wherever it was made: no paths, no versions of tools."""
     model = onnx.load(path)
@@ -155,6 +168,7 @@ def main():
     write_int8(fp32, int8, frames, not args.full_range, method)
     if is_visible:
         halve(fp32)
+    open_to_several(fp32)
     for path in (int8, fp32):
         with open(path, "rb") as file:
             data = file.read()
@@ -166,7 +180,7 @@ def main():
 def check(exported, path, sizes, most):
     """What was written answers as the network does, at each of the sizes."""
     for size in sizes:
-        grey = torch.rand(1, 1, *size)
+        grey = torch.rand(2, 1, *size)
         with torch.no_grad():
             wanted = exported(grey).numpy()
         found = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"images": grey.numpy()})[0]

@@ -9,7 +9,7 @@
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a tool that prints what it found, by real time")]
 
 use patrol_core::{CameraId, SystemClock};
-use patrol_ingest::{RtspCamera, RtspNet, RtspOptions, RtspTransport};
+use patrol_ingest::{Decoders, RtspCamera, RtspNet, RtspOptions, RtspTransport};
 use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +25,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .enumerate()
         .map(|(index, url)| {
             let camera = CameraId::new(&index.to_string());
-            RtspCamera::new(&net, RtspOptions { camera, url, credentials: None, transport: RtspTransport::Tcp, decoder_threads: 1 })
+            RtspCamera::new(
+                &net,
+                RtspOptions { camera, url, credentials: None, transport: RtspTransport::Tcp, decoders: Decoders::default() },
+            )
         })
         .collect::<Result<_, _>>()?;
     let feeds: Vec<_> = cameras.iter().map(RtspCamera::open).collect();

@@ -6,7 +6,7 @@
 //! There is no pipeline and no thread of GStreamer's: `push` returns when the unit is decoded, so the queue is empty between calls,
 //! a broken stream cannot hang anything, and the work is counted where it is asked for.
 
-use crate::codecs::codec_of;
+use crate::codecs::{Decoders, codec_of};
 use crate::concealed;
 use crate::error::IngestError;
 use gstreamer as gst;
@@ -46,18 +46,32 @@ fn failed(what: impl std::fmt::Display) -> IngestError {
     IngestError::Gstreamer { what: format!("could not set up a decoder: {what}") }
 }
 
+fn stream_of(caps: &gst::CapsRef) -> &str {
+    caps.structure(0).map_or("nothing", |structure| structure.name().as_str())
+}
+
 impl Decoder {
-    /// A decoder for streams like `caps` that uses at most `threads` threads.
-    pub(crate) fn new(caps: &gst::CapsRef, threads: u32) -> Result<Self, IngestError> {
-        let stream = caps.structure(0).map_or("nothing", |structure| structure.name().as_str());
+    /// A decoder for streams like `caps` that uses at most `threads` threads: the element `chosen`, or libavcodec's.
+    pub(crate) fn new(caps: &gst::CapsRef, threads: u32, chosen: Option<&str>) -> Result<Self, IngestError> {
+        let stream = stream_of(caps);
         let codec = codec_of(stream).ok_or_else(|| failed(format!("no decoder for {stream}")))?;
         let mut elements = Vec::new();
-        if let Some(name) = codec.decoder {
+        if chosen.is_some()
+            && let Some(parser) = codec.parser
+        {
+            // Others than libavcodec's refuse a stream whose caps do not name its profile and size.
+            elements.push(make(parser)?);
+        }
+        if let Some(name) = chosen.or(codec.decoder) {
             let decoder = make(name)?;
             // Errors are counted by us, picture by picture; the element must not give up after ten.
-            decoder.set_property("max-errors", -1_i32);
+            if decoder.has_property("max-errors") {
+                decoder.set_property("max-errors", -1_i32);
+            }
             // Pictures that hang on references never received count as undecodable; concealed slices are still given.
-            decoder.set_property("output-corrupt", false);
+            if decoder.has_property("output-corrupt") {
+                decoder.set_property("output-corrupt", false);
+            }
             if decoder.has_property("max-threads") {
                 decoder.set_property("max-threads", threads.clamp(1, 16) as i32);
             }
@@ -86,9 +100,10 @@ impl Decoder {
     /// A decoder that gives each picture as soon as it can. Where a stream does not say how far its pictures are reordered, the standard
     /// has a decoder hold back as many as could be (16 at the sizes of street cameras: seconds); this one waits only for as many
     /// as it has seen reordered, and loses one or two pictures each time it learns that there are more.
-    pub(crate) fn live(caps: &gst::CapsRef, threads: u32) -> Result<Self, IngestError> {
+    /// On one thread: the cores belong to the looks.
+    pub(crate) fn live(caps: &gst::CapsRef, decoders: &Decoders) -> Result<Self, IngestError> {
         concealed::listen()?;
-        let decoder = Self::new(caps, threads)?;
+        let decoder = Self::new(caps, 1, decoders.of(stream_of(caps)))?;
         for element in decoder.elements.iter().filter(|element| element.has_property("std-compliance")) {
             element.set_property_from_str("std-compliance", "normal");
         }

@@ -22,8 +22,10 @@ mod timeline;
 mod units;
 mod video;
 
+pub use codecs::{Decoders, check_decoder};
 pub use error::IngestError;
 pub use folder::FolderFeed;
+pub use ring::VideoCodec;
 pub use rtsp::{Credentials, KeyFrame, OnNews, Password, RtspCamera, RtspFeed, RtspNet, RtspOptions, RtspTransport, SessionNews};
 pub use stills::read_picture;
 pub use video::VideoFeed;

@@ -26,7 +26,7 @@ const ITEMS_MAX: usize = 4_000;
 pub(crate) const LAG_MAX: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum VideoCodec {
+pub enum VideoCodec {
     H264,
     H265,
 }

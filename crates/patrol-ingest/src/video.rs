@@ -41,7 +41,7 @@ impl VideoFeed {
         let Some(first) = demuxer.next()? else {
             return Err(IngestError::NoVideoStream { path: path.to_owned(), found: "a video stream without a single picture".to_owned() });
         };
-        let decoder = Decoder::new(&first.caps, options.decoder_threads)?;
+        let decoder = Decoder::new(&first.caps, options.decoder_threads, None)?;
         Ok(Self {
             demuxer,
             decoder,
@@ -62,7 +62,7 @@ impl VideoFeed {
         let EncodedUnit { buffer, caps } = unit;
         if !self.decoder.fits(&caps) {
             self.drain();
-            self.decoder = Decoder::new(&caps, self.threads)?;
+            self.decoder = Decoder::new(&caps, self.threads, None)?;
         }
         let raw = buffer.pts().or(buffer.dts()).and_then(|time| i64::try_from(time.nseconds()).ok());
         self.units.enter(raw, !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT));

@@ -29,10 +29,10 @@ impl InputExtent {
 }
 
 impl Layout {
-    /// Checks an output's shape; −1 stands for a size left open. The error says what would fit.
-    pub fn check_shape(self, shape: &[i64], input: InputExtent, person_class: usize) -> Result<(), String> {
+    /// Checks an output's shape for so many pictures; −1 stands for a size left open. The error says what would fit.
+    pub fn check_shape(self, shape: &[i64], pictures: usize, input: InputExtent, person_class: usize) -> Result<(), String> {
         let open_or = |index: usize, fits: &dyn Fn(i64) -> bool| shape.get(index).is_some_and(|&size| size == -1 || fits(size));
-        let first = open_or(0, &|size| size == 1);
+        let first = open_or(0, &|size| size == pictures as i64);
         let class = person_class as i64;
         let fits = match self {
             Self::Yolox => {
@@ -51,9 +51,11 @@ impl Layout {
             return Ok(());
         }
         Err(match self {
-            Self::Yolox => format!("[1, {}, more than {}]", input.yolox_cells(), 5 + class),
-            Self::Yolov8 => format!("[1, more than {}, n]", 4 + class),
-            Self::Center => format!("[1, 5 · subcells, {} / stride, {} / stride] with 1, 4 or 16 subcells", input.height, input.width),
+            Self::Yolox => format!("[{pictures}, {}, more than {}]", input.yolox_cells(), 5 + class),
+            Self::Yolov8 => format!("[{pictures}, more than {}, n]", 4 + class),
+            Self::Center => {
+                format!("[{pictures}, 5 · subcells, {} / stride, {} / stride] with 1, 4 or 16 subcells", input.height, input.width)
+            }
         })
     }
 
@@ -215,13 +217,13 @@ mod tests {
 
     #[test]
     fn shapes_are_checked_with_open_sizes() {
-        assert!(Layout::Yolox.check_shape(&[1, 21, 85], INPUT, 0).is_ok());
-        assert_eq!(Layout::Yolox.check_shape(&[1, 85, 21], INPUT, 0).expect_err("turned"), "[1, 21, more than 5]");
-        assert!(Layout::Yolov8.check_shape(&[-1, 84, -1], INPUT, 0).is_ok());
-        assert!(Layout::Yolov8.check_shape(&[1, 5, 21], INPUT, 3).is_err());
-        assert!(Layout::Center.check_shape(&[1, 5, 8, 8], INPUT, 0).is_ok());
-        assert!(Layout::Center.check_shape(&[1, 20, 4, 4], INPUT, 0).is_ok());
-        assert!(Layout::Center.check_shape(&[1, 4, 8, 8], INPUT, 0).is_err());
-        assert!(Layout::Center.check_shape(&[1, 45, 8, 8], INPUT, 0).is_err());
+        assert!(Layout::Yolox.check_shape(&[1, 21, 85], 1, INPUT, 0).is_ok());
+        assert_eq!(Layout::Yolox.check_shape(&[1, 85, 21], 1, INPUT, 0).expect_err("turned"), "[1, 21, more than 5]");
+        assert!(Layout::Yolov8.check_shape(&[-1, 84, -1], 1, INPUT, 0).is_ok());
+        assert!(Layout::Yolov8.check_shape(&[1, 5, 21], 1, INPUT, 3).is_err());
+        assert!(Layout::Center.check_shape(&[1, 5, 8, 8], 1, INPUT, 0).is_ok());
+        assert!(Layout::Center.check_shape(&[1, 20, 4, 4], 1, INPUT, 0).is_ok());
+        assert!(Layout::Center.check_shape(&[1, 4, 8, 8], 1, INPUT, 0).is_err());
+        assert!(Layout::Center.check_shape(&[1, 45, 8, 8], 1, INPUT, 0).is_err());
     }
 }

@@ -1,13 +1,14 @@
 //! Pictures to boxes: what finds people in one picture, and what says that a picture cannot be judged.
 //!
 //! In reading order: [`detector`] is the face that the pipeline talks to; [`card`] describes a model, [`runtime`] loads
-//! ONNX Runtime, [`onnx`] runs a model, with [`tiles`] saying where and at which scale, [`prepare`] making its input in one
+//! ONNX Runtime, [`onnx`] runs a model, on a GPU in one [`batch`] with other workers' pictures, with [`tiles`] saying where and at which scale, [`prepare`] making its input in one
 //! pass and [`layout`] reading its output, [`calibration`] making its scores comparable;
 //! [`hot_spot`] finds warm bodies in thermal pictures without a model; [`combine`](combine()) puts both together;
 //! [`thermal`] reads intensity from thermal video, whatever its palette, polarity and overlays;
 //! [`usability`] refuses pictures in which nobody could be seen; [`change`] says whether one need not be examined again and what became of a place;
 //! [`motion`] says how the camera itself has moved; [`jpeg`] makes evidence.
 
+pub mod batch;
 pub mod calibration;
 mod canvas;
 pub mod card;
@@ -21,6 +22,7 @@ pub mod jpeg;
 pub mod layout;
 pub mod luma;
 pub mod motion;
+mod network;
 pub mod onnx;
 pub mod prepare;
 mod resample;
@@ -31,6 +33,7 @@ pub mod usability;
 mod view_map;
 mod view_sign;
 
+pub use batch::BatchSession;
 pub use card::ModelCard;
 pub use combine::combine;
 pub use detector::{DetectContext, Detector, Device};

@@ -5,7 +5,7 @@ use crate::main_stream::MainStream;
 use crate::sources::{FeedSource, RtspLink, RtspSessions};
 use crate::system;
 use patrol_core::{CameraId, Clock};
-use patrol_ingest::{Credentials, IngestError, Password, RtspCamera, RtspNet, RtspOptions, RtspTransport};
+use patrol_ingest::{Credentials, Decoders, IngestError, Password, RtspCamera, RtspNet, RtspOptions, RtspTransport};
 use patrol_pipeline::PictureSource;
 use patrol_pipeline::live::{LiveCamera, LiveFeed};
 use std::sync::Arc;
@@ -18,13 +18,14 @@ const TRACK_IDS_PER_SECOND: u64 = 100;
 pub(crate) struct Feeds {
     clock: Arc<dyn Clock>,
     rings_bytes_max: u64,
+    decoders: Decoders,
     net: Option<Arc<RtspNet>>,
     first_track_id: u64,
 }
 
 impl Feeds {
-    pub(crate) fn new(clock: Arc<dyn Clock>, rings_bytes_max: u64, epoch: u64) -> Self {
-        Self { clock, rings_bytes_max, net: None, first_track_id: system::first_track_id(epoch) }
+    pub(crate) fn new(clock: Arc<dyn Clock>, rings_bytes_max: u64, decoders: Decoders, epoch: u64) -> Self {
+        Self { clock, rings_bytes_max, decoders, net: None, first_track_id: system::first_track_id(epoch) }
     }
 
     pub(crate) fn camera(&mut self, plan: &CameraPlan) -> Result<LiveCamera, IngestError> {
@@ -75,8 +76,7 @@ impl Feeds {
             TransportPlan::Tcp => RtspTransport::Tcp,
             TransportPlan::Udp => RtspTransport::Udp,
         };
-        // One decoder thread a camera: the cores belong to the looks.
-        let options = RtspOptions { camera: camera.clone(), url: url.to_owned(), credentials, transport, decoder_threads: 1 };
+        let options = RtspOptions { camera: camera.clone(), url: url.to_owned(), credentials, transport, decoders: self.decoders.clone() };
         RtspCamera::new(&net, options)
     }
 }

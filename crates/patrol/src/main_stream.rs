@@ -194,7 +194,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 mod tests {
     use super::*;
     use patrol_core::{PictureSize, SystemClock};
-    use patrol_ingest::{RtspNet, RtspOptions, RtspTransport};
+    use patrol_ingest::{Decoders, RtspNet, RtspOptions, RtspTransport};
     use patrol_sim::street::{Street, StreetConfig};
 
     fn s(seconds: u64) -> Duration {
@@ -250,8 +250,13 @@ mod tests {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let net = RtspNet::start(clock.clone(), 64 << 20).expect("a net thread");
         let id = CameraId::new("far");
-        let options =
-            RtspOptions { camera: id.clone(), url: street.url(0), credentials: None, transport: RtspTransport::Tcp, decoder_threads: 1 };
+        let options = RtspOptions {
+            camera: id.clone(),
+            url: street.url(0),
+            credentials: None,
+            transport: RtspTransport::Tcp,
+            decoders: Decoders::default(),
+        };
         let camera = RtspCamera::new(&net, options).expect("an address");
         let main = MainStream::new(id.clone(), camera.clone(), clock.clone(), s(10));
         assert!(main.newest().is_none(), "nothing comes before it is wanted");

@@ -6,7 +6,7 @@ use crate::scripted::Scripted;
 use patrol_city::{Outlet, OutletConfig, Signer, Site};
 use patrol_core::{CameraId, Modality};
 use patrol_pipeline::{Eyes, live::MakeEyes};
-use patrol_vision::{Detector, HotSpot, OnnxDetector, OnnxRuntime};
+use patrol_vision::{BatchSession, Detector, Device, HotSpot, OnnxDetector, OnnxRuntime};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -31,27 +31,49 @@ pub(crate) fn thermal_or(modality: Modality) -> Modality {
     if modality == Modality::Visible { Modality::Visible } else { Modality::Thermal }
 }
 
-/// How every worker makes its detectors. Loads ONNX Runtime once when any detector needs it.
+/// How every worker makes its detectors. Loads ONNX Runtime once when any detector needs it, and each model on a GPU once for all workers.
 pub(crate) fn make_eyes(plan: &Plan) -> Result<MakeEyes, String> {
     let needs_runtime = plan.detectors.iter().any(DetectorPlan::needs_onnx_runtime);
     let runtime = if needs_runtime { Some(onnx_runtime().map_err(|error| format!("{error:#}"))?) } else { None };
-    let detectors = plan.detectors.clone();
+    let shared: Result<Vec<_>, String> = plan.detectors.iter().map(|detector| shared_session(detector, runtime.as_ref())).collect();
+    let (detectors, shared) = (plan.detectors.clone(), shared?);
     Ok(Arc::new(move || {
-        let made: Result<_, String> = detectors.iter().map(|detector| make_detector(detector, runtime.as_ref())).collect();
+        let each = detectors.iter().zip(&shared);
+        let made: Result<_, String> = each.map(|(detector, shared)| make_detector(detector, runtime.as_ref(), shared.as_ref())).collect();
         Ok(Eyes::new(made?))
     }))
 }
 
-fn make_detector(plan: &DetectorPlan, runtime: Option<&Arc<OnnxRuntime>>) -> Result<Box<dyn Detector>, String> {
-    Ok(match plan {
-        DetectorPlan::HotSpot(config) => Box::new(HotSpot::new(config.clone())),
-        DetectorPlan::Onnx { card, device, min_score } => {
+/// The session of a model that runs on a GPU; `None`: every worker has its own, or needs none.
+fn shared_session(plan: &DetectorPlan, runtime: Option<&Arc<OnnxRuntime>>) -> Result<Option<Arc<BatchSession>>, String> {
+    match plan {
+        DetectorPlan::Onnx { card, device: device @ Device::Cuda { .. }, batch_max, .. } => {
+            let runtime = runtime.ok_or("ONNX Runtime was not loaded")?;
+            let session = BatchSession::open(runtime, card, *device, *batch_max).map_err(|error| error.to_string())?;
+            Ok((session.device() != Device::Cpu).then(|| Arc::new(session)))
+        }
+        DetectorPlan::Faulty { detector, .. } => shared_session(detector, runtime),
+        DetectorPlan::Onnx { .. } | DetectorPlan::HotSpot(_) | DetectorPlan::Scripted { .. } => Ok(None),
+    }
+}
+
+fn make_detector(
+    plan: &DetectorPlan,
+    runtime: Option<&Arc<OnnxRuntime>>,
+    shared: Option<&Arc<BatchSession>>,
+) -> Result<Box<dyn Detector>, String> {
+    Ok(match (plan, shared) {
+        (DetectorPlan::HotSpot(config), _) => Box::new(HotSpot::new(config.clone())),
+        (DetectorPlan::Onnx { min_score, .. }, Some(session)) => {
+            Box::new(OnnxDetector::sharing(session, *min_score).map_err(|error| error.to_string())?)
+        }
+        (DetectorPlan::Onnx { card, min_score, .. }, None) => {
             let runtime = runtime.ok_or("ONNX Runtime was not loaded")?;
             // One thread a session: every worker has a core of its own.
-            Box::new(OnnxDetector::open(runtime, card, *device, *min_score, 1).map_err(|error| error.to_string())?)
+            Box::new(OnnxDetector::open(runtime, card, Device::Cpu, *min_score, 1).map_err(|error| error.to_string())?)
         }
-        DetectorPlan::Scripted { boxes, truth_sha256, .. } => Box::new(Scripted::new(boxes.clone(), truth_sha256.clone())),
-        DetectorPlan::Faulty { detector, faults } => Box::new(Faulty::new(make_detector(detector, runtime)?, faults.clone())),
+        (DetectorPlan::Scripted { boxes, truth_sha256, .. }, _) => Box::new(Scripted::new(boxes.clone(), truth_sha256.clone())),
+        (DetectorPlan::Faulty { detector, faults }, _) => Box::new(Faulty::new(make_detector(detector, runtime, shared)?, faults.clone())),
     })
 }
 

@@ -108,7 +108,7 @@ impl RtspFeed {
                 // A decoder of its own for each run of units that hang together: pictures that refer to what was lost cannot come out.
                 self.drain();
                 let caps = caps_of(&unit.stretch);
-                self.decoder = Some((Decoder::live(&caps, self.camera.options.decoder_threads)?, caps));
+                self.decoder = Some((Decoder::live(&caps, &self.camera.options.decoders)?, caps));
                 (self.keyless, self.concealed) = (bare, None);
                 self.decode(unit, bare);
             }

@@ -25,6 +25,7 @@ pub use feed::RtspFeed;
 pub use key_frame::KeyFrame;
 pub use net::RtspNet;
 
+use crate::codecs::Decoders;
 use patrol_core::CameraId;
 use std::fmt;
 
@@ -72,8 +73,8 @@ pub struct RtspOptions {
     pub url: String,
     pub credentials: Option<Credentials>,
     pub transport: RtspTransport,
-    /// Threads the camera's decoder may use; 1 keeps it on its feed's core.
-    pub decoder_threads: u32,
+    /// By which its pictures are decoded when every one of them is.
+    pub decoders: Decoders,
 }
 
 impl fmt::Debug for RtspOptions {
@@ -83,7 +84,7 @@ impl fmt::Debug for RtspOptions {
             .field("camera", &self.camera)
             .field("credentials", &self.credentials)
             .field("transport", &self.transport)
-            .field("decoder_threads", &self.decoder_threads)
+            .field("decoders", &self.decoders)
             .finish_non_exhaustive()
     }
 }

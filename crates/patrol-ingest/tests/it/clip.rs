@@ -2,7 +2,7 @@
 
 use crate::camera::{Camera, encode};
 use patrol_core::{CameraId, SystemClock};
-use patrol_ingest::{Feed, FeedEvent, RtspCamera, RtspNet, RtspOptions, RtspTransport};
+use patrol_ingest::{Decoders, Feed, FeedEvent, RtspCamera, RtspNet, RtspOptions, RtspTransport};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn check(encoder: &str) {
         url: server.url(),
         credentials: None,
         transport: RtspTransport::Tcp,
-        decoder_threads: 1,
+        decoders: Decoders::default(),
     };
     let camera = RtspCamera::new(&net, options).expect("a camera");
     let mut feed = camera.open();

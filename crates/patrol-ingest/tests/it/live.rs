@@ -2,7 +2,10 @@
 
 use crate::camera::{Auth, Camera, Encoded, Peer, encode, h264, recorded};
 use patrol_core::{CameraId, Clock, Picture, ScaledClock, SystemClock, WallTime};
-use patrol_ingest::{Credentials, Feed, FeedEvent, IngestError, Password, RtspCamera, RtspNet, RtspOptions, RtspTransport};
+use patrol_ingest::{
+    Credentials, Decoders, Feed, FeedEvent, IngestError, Password, RtspCamera, RtspNet, RtspOptions, RtspTransport, VideoCodec,
+    check_decoder,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -20,7 +23,13 @@ fn hasty_net() -> Arc<RtspNet> {
 }
 
 pub(crate) fn options(url: String) -> RtspOptions {
-    RtspOptions { camera: CameraId::new("cam"), url, credentials: None, transport: RtspTransport::TcpThenUdp, decoder_threads: 1 }
+    RtspOptions {
+        camera: CameraId::new("cam"),
+        url,
+        credentials: None,
+        transport: RtspTransport::TcpThenUdp,
+        decoders: Decoders::default(),
+    }
 }
 
 fn with_password(url: String, password: &str) -> RtspOptions {
@@ -104,6 +113,46 @@ fn every_picture_comes_through_with_its_time() {
     assert_eq!((link.transport.as_str(), link.codec.as_str(), link.sessions, link.lost_packets), ("TCP", "H.264", 1, 0));
     assert_eq!(link.key_interval_s, Some(0.4));
     assert!(link.ring_bytes > 0 && (1.5..1.6).contains(&link.ring_s), "{link:?}");
+}
+
+/// GPUs decode by elements of their own; these two are software that stands in for them.
+#[test]
+fn another_decoder_gives_the_same_pictures() {
+    for (h265, encoder, element) in [
+        (false, "x264enc bframes=0 key-int-max=20 threads=1 ! video/x-h264,profile=baseline ! h264parse", "openh264dec"),
+        (true, "x265enc key-int-max=20 option-string=bframes=0:pools=1:frame-threads=1:log-level=none ! h265parse", "libde265dec"),
+    ] {
+        let codec = if h265 { VideoCodec::H265 } else { VideoCodec::H264 };
+        if let Err(found) = check_decoder(element, codec) {
+            println!("skipped: found {found}");
+            continue;
+        }
+        let pictures = encode(40, (192, 108), encoder);
+        let play = move || {
+            let pictures = pictures.clone();
+            Camera::start(move |_, peer| {
+                peer.h265 = h265;
+                peer.play()?;
+                peer.send(&pictures, 0, |_| false)
+            })
+        };
+        let read = |decoders: Decoders| {
+            let server = play();
+            let camera = RtspCamera::new(&net(), RtspOptions { decoders, ..options(server.url()) }).expect("a camera");
+            let seen = read_all(&mut camera.open());
+            assert_eq!((seen.pictures.len(), seen.undecodable.len()), (40, 0), "{element}");
+            let rows = |picture: &Picture| (0..108).flat_map(|y| picture.row(0, y)[..192].to_vec()).collect::<Vec<u8>>();
+            let told = |picture: &Picture| (picture.media_time.0, rows(picture));
+            seen.pictures.iter().map(told).collect::<Vec<_>>()
+        };
+        let chosen =
+            if h265 { Decoders { h264: None, h265: Some(element.into()) } } else { Decoders { h264: Some(element.into()), h265: None } };
+        let (ours, theirs) = (read(Decoders::default()), read(chosen));
+        let times = |told: &[(i64, Vec<u8>)]| told.iter().map(|(t, _)| t / 1_000_000).collect::<Vec<_>>();
+        assert_eq!(times(&ours), times(&theirs), "{element}");
+        let differ = ours.iter().zip(&theirs).filter(|(ours, theirs)| ours.1 != theirs.1).count();
+        assert_eq!(differ, 0, "{element}");
+    }
 }
 
 #[test]

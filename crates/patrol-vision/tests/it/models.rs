@@ -2,7 +2,7 @@
 
 use crate::scene::sized;
 use patrol_core::{Detection, DetectionSource, Modality, Picture, PictureSize, PixelBox, PixelFormat};
-use patrol_vision::{DetectContext, Detector, Device, ModelCard, OnnxDetector, OnnxRuntime, VisionError};
+use patrol_vision::{BatchSession, DetectContext, Detector, Device, ModelCard, OnnxDetector, OnnxRuntime, VisionError};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -219,6 +219,47 @@ fn a_missing_gpu_is_an_error_unless_the_configuration_allows_the_cpu() {
             assert_eq!(detector.device(), Device::Cpu);
         }
     }
+}
+
+#[test]
+fn workers_that_share_a_session_find_what_each_finds_alone() {
+    let Some(runtime) = runtime() else { return };
+    let card = ModelCard::load(&root().join("models/thermal-person-n")).expect("a card").in_fp32();
+    let session = Arc::new(BatchSession::open(&runtime, &card, Device::Cpu, 4).expect("opens"));
+    let context = DetectContext { modality: Modality::Thermal, view: None, gsd_m: None, in_full: None };
+    let find = |detector: &mut OnnxDetector, worker: usize| {
+        let mut out = Vec::new();
+        for look in 0..3 {
+            let picture = spot(PictureSize::new(640, 512), 100 * worker + 50, 60 * worker + 70 + look, 12);
+            detector.detect(&picture, &context, &mut out).expect("runs");
+        }
+        out
+    };
+    let mut own = OnnxDetector::open(&runtime, &card, Device::Cpu, Some(0.05), 1).expect("opens");
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..5)
+            .map(|worker| {
+                let mut detector = OnnxDetector::sharing(&session, Some(0.05)).expect("shares");
+                scope.spawn(move || find(&mut detector, worker))
+            })
+            .collect();
+        for (worker, thread) in workers.into_iter().enumerate() {
+            let (alone, together) = (find(&mut own, worker), thread.join().expect("no panic"));
+            assert!(!alone.is_empty() && alone.len() == together.len(), "worker {worker}: {alone:?} {together:?}");
+            for (alone, together) in alone.iter().zip(&together) {
+                assert!(alone.bbox.iou(&together.bbox) > 0.99 && (alone.score - together.score).abs() < 1e-3, "{alone:?} {together:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_model_that_takes_one_picture_at_a_time_is_refused_several() {
+    let (_folder, card) = card("tiny-center", "center", "", GREY);
+    let Some(runtime) = runtime() else { return };
+    assert!(BatchSession::open(&runtime, &card, Device::Cpu, 1).is_ok());
+    let Err(error) = BatchSession::open(&runtime, &card, Device::Cpu, 2) else { panic!("it takes one picture at a time") };
+    assert!(error.to_string().contains("[1, 1, 32, 32]") && error.to_string().contains("batch_max = 1"), "{error}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use patrol_console::Office as _;
 use patrol_core::desk::{OfficerAction, OfficerCommand};
 use patrol_core::lead::Decision;
 use patrol_core::{Clock, Detection, LeadId, LeadState, Picture, ScaledClock, WallTime};
+use patrol_ingest::Decoders;
 use patrol_leads::{DeskConfig, OnTimeout};
 use patrol_pipeline::Eyes;
 use patrol_pipeline::live::{LiveCamera, LiveFeed};
@@ -177,6 +178,7 @@ fn plan(scene: &Scene, args: &Args, secret: &str, city: SocketAddr, callbacks: S
         }),
         workers: None,
         rings_bytes_max: DEFAULT_RINGS_MIB << 20,
+        decoders: Decoders::default(),
         reload_basis: ReloadBasis::default(),
         only_in_scenes: Problems::default(),
     })

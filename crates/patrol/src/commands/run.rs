@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let known = plan.cameras.iter().map(|camera| camera.camera.clone()).collect();
     let (desk, store, epoch) = open_desk(&dir, clock.clone(), plan.desk.clone(), known)?;
     let make_eyes = system::make_eyes(&plan).map_err(anyhow::Error::msg)?;
-    let mut feeds = Feeds::new(clock.clone(), plan.rings_bytes_max, epoch);
+    let mut feeds = Feeds::new(clock.clone(), plan.rings_bytes_max, plan.decoders.clone(), epoch);
     let cameras = plan.cameras.iter().map(|camera| feeds.camera(camera)).collect::<Result<_, _>>()?;
     let on_look = looks::log(args.looks.as_deref(), args.looks_strips.as_deref())?;
     let signals = Signals::new()?;

@@ -42,6 +42,8 @@ const THRESHOLD_SIGMA: RangeInclusive<f32> = 0.1..=100.0;
 /// Of a picture 640 wide.
 const LENGTH_PX: RangeInclusive<f32> = 1.0..=640.0;
 const MOST: RangeInclusive<usize> = 1..=10_000;
+/// 64 inputs of 640×640 in three colours are 0.3 GB.
+const BATCH_MAX: RangeInclusive<usize> = 1..=64;
 
 pub(super) fn plans(
     tables: Vec<Result<DetectorTable, Option<String>>>,
@@ -94,6 +96,7 @@ fn hot_spot(table: &DetectorTable, place: &str, problems: &mut Problems) -> HotS
         ("model", table.model.is_some()),
         ("device", table.device.is_some()),
         ("fallback", table.fallback.is_some()),
+        ("batch_max", table.batch_max.is_some()),
         ("precision", table.precision.is_some()),
         ("tiles", table.tiles.is_some()),
     ];
@@ -128,6 +131,17 @@ fn onnx_plan(table: &DetectorTable, place: &str, folder: &Path, problems: &mut P
             Device::Cpu
         }
     };
+    if let Some(batch_max) = &table.batch_max {
+        problems.in_range(format!("{place}.batch_max"), batch_max, &BATCH_MAX, "pictures");
+        if device == Device::Cpu {
+            problems.error(
+                format!("{place}.batch_max"),
+                "a value",
+                "none without device = \"cuda\": a core examines one picture after another",
+                "remove the line",
+            );
+        }
+    }
     if let Some(score) = &table.min_score {
         problems.in_range(format!("{place}.min_score"), score, &SCORE, "");
     }
@@ -165,7 +179,7 @@ fn onnx_plan(table: &DetectorTable, place: &str, folder: &Path, problems: &mut P
                 ),
                 (_, None) => {}
             }
-            Some(DetectorPlan::Onnx { card: Box::new(card), device, min_score: table.min_score })
+            Some(DetectorPlan::Onnx { card: Box::new(card), device, batch_max: table.batch_max.unwrap_or(1), min_score: table.min_score })
         }
         Err(why) => {
             problems.error(

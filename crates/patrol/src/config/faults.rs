@@ -114,6 +114,7 @@ pub(super) fn scripted_plan(table: &DetectorTable, place: &str, folder: &Path, p
         ("min_score", table.min_score.is_some()),
         ("device", table.device.is_some()),
         ("fallback", table.fallback.is_some()),
+        ("batch_max", table.batch_max.is_some()),
         ("precision", table.precision.is_some()),
         ("hot_spot", table.hot_spot.is_some()),
     ];

@@ -4,12 +4,13 @@ use super::cameras::{Cameras, LeftOut};
 use super::detectors::Known;
 use super::problem::Problems;
 use super::source::SourcePlan;
-use super::written::{self, CameraTable, PipelineFile, RegisterTable, RunTable, WeatherTable};
+use super::written::{self, CameraTable, DecodersTable, PipelineFile, RegisterTable, RunTable, WeatherTable};
 use super::{cameras, city, detectors, faults, register};
 use crate::faults::Faults;
 use crate::scripted::TrueBoxes;
 use patrol_city::{Mapping, Secret};
 use patrol_core::{Camera, Modality, WallTime, Weather};
+use patrol_ingest::{Decoders, VideoCodec, check_decoder};
 use patrol_leads::{DeskConfig, OnTimeout};
 use patrol_vision::thermal::ThermalConfig;
 use patrol_vision::{Device, HotSpotConfig, ModelCard};
@@ -35,6 +36,7 @@ pub(crate) struct Plan {
     pub(crate) workers: Option<usize>,
     /// Most bytes of encoded packets kept for clips, of all RTSP cameras together.
     pub(crate) rings_bytes_max: u64,
+    pub(crate) decoders: Decoders,
     /// What [`reload_cameras`](super::reload_cameras) compares with.
     pub(crate) reload_basis: ReloadBasis,
     /// What of it exists only in scenes for `replay`.
@@ -50,7 +52,7 @@ pub(crate) struct ReloadBasis {
 
 #[derive(Clone)]
 pub(crate) enum DetectorPlan {
-    Onnx { card: Box<ModelCard>, device: Device, min_score: Option<f32> },
+    Onnx { card: Box<ModelCard>, device: Device, batch_max: usize, min_score: Option<f32> },
     HotSpot(HotSpotConfig),
     Scripted { camera: String, boxes: Arc<TrueBoxes>, truth_sha256: String },
     Faulty { detector: Box<DetectorPlan>, faults: Arc<Faults> },
@@ -72,6 +74,15 @@ impl DetectorPlan {
             Self::Onnx { .. } => true,
             Self::HotSpot(_) | Self::Scripted { .. } => false,
             Self::Faulty { detector, .. } => detector.needs_onnx_runtime(),
+        }
+    }
+
+    /// How many pictures it examines at once at most.
+    pub(crate) fn batch_max(&self) -> usize {
+        match self {
+            Self::Onnx { batch_max, .. } => *batch_max,
+            Self::HotSpot(_) | Self::Scripted { .. } => 1,
+            Self::Faulty { detector, .. } => detector.batch_max(),
         }
     }
 }
@@ -245,12 +256,13 @@ fn build(file: PipelineFile, folder: &Path, problems: &mut Problems) -> Plan {
     if let Some(table) = &file.faults {
         faults::spread(table, folder, &mut cameras.plans, &mut detectors, problems);
     }
-    let RunTable { workers, rings_mib } = file.run.unwrap_or_default();
+    let RunTable { workers, rings_mib, decoders } = file.run.unwrap_or_default();
     if let Some(workers) = &workers {
         problems.in_range("run.workers", workers, &WORKERS, "threads");
     }
     let rings_mib = rings_mib.unwrap_or(DEFAULT_RINGS_MIB);
     problems.in_range("run.rings_mib", &rings_mib, &RINGS_MIB, "MiB");
+    let decoders = decoders.map_or_else(Decoders::default, |table| decoders_of(table, problems));
     Plan {
         weather,
         desk: DeskConfig { on_timeout, month_min_c, ..DeskConfig::default() },
@@ -265,9 +277,26 @@ fn build(file: PipelineFile, folder: &Path, problems: &mut Problems) -> Plan {
         cameras: cameras.plans,
         left_out: cameras.left_out,
         rings_bytes_max: rings_mib.saturating_mul(1 << 20),
+        decoders,
         reload_basis: ReloadBasis { sections: file.sections, detectors: known },
         only_in_scenes,
     }
+}
+
+fn decoders_of(table: DecodersTable, problems: &mut Problems) -> Decoders {
+    let mut element_of = |key: &str, element: Option<String>, codec| {
+        let element = element?;
+        let Err(found) = check_decoder(&element, codec) else { return Some(element.into()) };
+        let place = format!("run.decoders.{key}");
+        let wanted = "one of GStreamer's elements that decodes such streams here";
+        if table.fallback {
+            problems.warning(place, found, wanted, "the CPU decodes instead, as `fallback` allows");
+        } else {
+            problems.error(place, found, wanted, "install its plug-in and driver, set fallback = true, or remove the line");
+        }
+        None
+    };
+    Decoders { h264: element_of("h264", table.h264, VideoCodec::H264), h265: element_of("h265", table.h265, VideoCodec::H265) }
 }
 
 /// The fixed weather, and the mean minimum of every month.

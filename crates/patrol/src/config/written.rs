@@ -74,6 +74,8 @@ pub(crate) struct DetectorTable {
     pub(crate) device: Option<String>,
     /// Whether a missing CUDA device may be replaced by the CPU.
     pub(crate) fallback: Option<bool>,
+    /// Of `cuda`: how many pictures are examined at once at most. Default: 1.
+    pub(crate) batch_max: Option<usize>,
     /// `fp32`: the card's FP32 file, where `file` is quantised. Default: `file` on the CPU, FP32 on CUDA.
     pub(crate) precision: Option<String>,
     /// When larger pictures are cut into tiles, where the model's card knows at which size people are found. Default: as the card says.
@@ -231,6 +233,19 @@ pub(crate) struct RunTable {
     pub(crate) workers: Option<usize>,
     /// Memory for the newest packets of all RTSP cameras together, MiB: clips are cut from them.
     pub(crate) rings_mib: Option<u64>,
+    /// What decodes RTSP cameras of which every picture is decoded.
+    pub(crate) decoders: Option<DecodersTable>,
+}
+
+/// Names of GStreamer's elements, for a GPU or a chip that decodes; default: libavcodec on the CPU.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DecodersTable {
+    pub(crate) h264: Option<String>,
+    pub(crate) h265: Option<String>,
+    /// Whether what is missing may be replaced by the CPU.
+    #[serde(default)]
+    pub(crate) fallback: bool,
 }
 
 pub(super) fn default_position_error_m() -> f32 {

@@ -190,6 +190,27 @@ fn numbers_that_cannot_be_are_refused() {
     }
 }
 
+#[test]
+fn a_decoder_that_is_not_there_is_refused_unless_the_cpu_may_stand_in() {
+    let table = |lines: &str| format!("{GOOD}[run.decoders]\n{lines}\n");
+    assert_eq!(verdict(&table("h264 = \"avdec_h264\"\nh265 = \"avdec_h265\"")), (Some(0), "ok\n".to_owned()));
+    one_error(
+        &table("h264 = \"nowhere264dec\""),
+        &["run.decoders.h264: found nowhere264dec", "does not have on this machine", "fallback = true"],
+    );
+    one_error(&table("h265 = \"avdec_h264\"\nfallback = false"), &["run.decoders.h265", "does not decode H.265"]);
+    one_warning(&table("h264 = \"nowhere264dec\"\nfallback = true"), &["run.decoders.h264", "the CPU decodes instead"]);
+}
+
+#[test]
+fn several_pictures_at_once_need_a_gpu() {
+    let model = "kind = \"onnx\"\nmodel = \"thermal-person-n\"";
+    let with = |lines: &str| GOOD.replace("kind = \"hot-spot\"", &format!("{model}\n{lines}"));
+    one_error(&with("batch_max = 8"), &["detector[0].batch_max", "device = \"cuda\""]);
+    one_error(&with("device = \"cuda\"\nfallback = true\nbatch_max = 65"), &["detector[0].batch_max", "1 to 64"]);
+    one_error(&GOOD.replace("kind = \"hot-spot\"", "kind = \"hot-spot\"\nbatch_max = 8"), &["detector[0].batch_max", "no model"]);
+}
+
 /// One live camera, with `lines` more.
 fn live(address: &str, lines: &str) -> String {
     GOOD.replace("source = \"pictures\"\nfps = 5.0", &format!("source = \"{address}\"\n{lines}"))

@@ -42,7 +42,7 @@ enum Stream {
 /// Adds what was heard to `problems`. `is_silent`: hosts that do not answer at all, which was said before.
 pub(super) fn listen(plan: &Plan, is_silent: impl Fn(&RtspPlan) -> bool, problems: &mut Problems) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let mut feeds = Feeds::new(clock.clone(), RINGS_BYTES_MAX, 0);
+    let mut feeds = Feeds::new(clock.clone(), RINGS_BYTES_MAX, plan.decoders.clone(), 0);
     let live = |camera: &'_ &CameraPlan| matches!(&camera.source, SourcePlan::Rtsp(rtsp) if !is_silent(rtsp));
     let cameras: Vec<&CameraPlan> = plan.cameras.iter().filter(live).collect();
     if cameras.len() > AT_ONCE {

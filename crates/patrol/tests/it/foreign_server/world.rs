@@ -2,7 +2,7 @@
 
 use crate::http::{free_address, request};
 use patrol_core::{CameraId, LinkStatus, Picture, SystemClock};
-use patrol_ingest::{Credentials, Feed as _, FeedEvent, Password, RtspCamera, RtspNet, RtspOptions, RtspTransport};
+use patrol_ingest::{Credentials, Decoders, Feed as _, FeedEvent, Password, RtspCamera, RtspNet, RtspOptions, RtspTransport};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -234,7 +234,7 @@ fn read(net: &Arc<RtspNet>, server: &Server, plan: &Plan) -> Reader {
         url: server.url(plan.port, plan.mount),
         credentials,
         transport: plan.transport,
-        decoder_threads: 1,
+        decoders: Decoders::default(),
     };
     let (net, name, units, late) = (Arc::clone(net), plan.name, plan.units, plan.late);
     let run = move || {
