@@ -11,6 +11,8 @@ mod courier;
 mod error;
 mod event;
 mod form;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod local_time;
 mod mapping;
 mod outlet;

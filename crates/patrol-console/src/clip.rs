@@ -77,6 +77,17 @@ impl Range {
     }
 }
 
+/// Reads any text as the header `Range`.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    for length in [1, 1000, usize::MAX] {
+        if let Range::Part { from, to } = Range::parse(text, length) {
+            assert!(from <= to && to < length);
+        }
+    }
+}
+
 /// RFC 6266: a plain name for old programs, the true one in UTF-8 for the rest.
 fn disposition(name: &str, download: bool) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');

@@ -17,6 +17,8 @@
 mod advice;
 mod assets;
 mod clip;
+#[cfg(any(test, fuzzing))]
+pub use clip::fuzz as fuzz_range;
 mod commands;
 mod guard;
 mod hub;

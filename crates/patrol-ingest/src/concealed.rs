@@ -20,6 +20,7 @@ thread_local! {
 /// Listens from now on, to GStreamer's decoders and to those that are FFmpeg's own alike; once for the whole process.
 pub(crate) fn listen() -> Result<(), IngestError> {
     static LISTENING: Once = Once::new();
+    gst::init().map_err(|error| IngestError::Gstreamer { what: format!("did not start: {error}") })?;
     // It is this plugin that takes FFmpeg's log over, when it is loaded.
     let libav = gst::Plugin::load_by_name("libav");
     libav.map_err(|_| IngestError::Gstreamer { what: "lacks the plugin `libav`".to_owned() })?;

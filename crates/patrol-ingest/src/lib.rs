@@ -13,6 +13,8 @@ mod decoder;
 mod demux;
 mod error;
 mod folder;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod key_decoder;
 mod nal;
 mod ring;

@@ -34,7 +34,7 @@ pub struct OnnxDetector {
 
 enum RunsOn {
     /// A session of its own.
-    Own(Network),
+    Own(Box<Network>),
     /// One for all workers.
     Shared(Arc<BatchSession>),
 }
@@ -70,7 +70,7 @@ impl OnnxDetector {
     ) -> Result<Self, VisionError> {
         let network = Network::open(runtime, card, device, threads)?;
         let (card, device) = (network.card.clone(), network.device);
-        Self::with(RunsOn::Own(network), card, device, min_score, Arc::clone(runtime))
+        Self::with(RunsOn::Own(Box::new(network)), card, device, min_score, Arc::clone(runtime))
     }
 
     /// Examines in `session`, which others use too. `min_score` replaces the card's.

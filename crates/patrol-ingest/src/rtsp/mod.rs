@@ -25,6 +25,9 @@ pub use feed::RtspFeed;
 pub use key_frame::KeyFrame;
 pub use net::RtspNet;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use address::parse as parse_address;
+
 use crate::codecs::Decoders;
 use patrol_core::CameraId;
 use std::fmt;

@@ -178,6 +178,14 @@ impl Default for Origin {
     }
 }
 
+/// Reads any text as a SPEC, for `fuzz/`.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        SceneSpec::parse(text).ok();
+    }
+}
+
 impl SceneSpec {
     pub(crate) fn parse(text: &str) -> Result<Self, SimError> {
         let file: SpecFile = toml::from_str(text).map_err(|error| SimError::Spec(error.to_string()))?;

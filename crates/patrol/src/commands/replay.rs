@@ -191,6 +191,16 @@ fn shown(at: WallTime) -> String {
 }
 
 /// RFC 3339 or Unix seconds, in the years 1970 to 2200.
+/// Reads any text as events of a pipeline without cameras.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz_events(text: &str) {
+    const PIPELINE: &str = "[[detector]]\nname = \"a\"\nkind = \"hot-spot\"\n[[camera]]\nid = \"one\"\nsource = \"rtsp://192.0.2.1/1\"\nmodality = \"thermal\"\ndetectors = [\"a\"]\n";
+    match Plan::from_text(PIPELINE, Path::new("/nowhere"), Problems::default()) {
+        Ok((plan, _)) => events::fuzz(text, &plan),
+        Err(problems) => panic!("{problems}"),
+    }
+}
+
 pub(crate) fn parse_time(text: &str) -> Result<WallTime, String> {
     let (unix_s, nanos) = if let Ok(seconds) = text.parse::<i64>() {
         (seconds, 0)

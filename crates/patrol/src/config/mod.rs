@@ -20,5 +20,7 @@ pub(crate) mod written;
 pub(crate) use detectors::HOT_SPOT_MIN_SCORE;
 pub(crate) use plan::{CameraPlan, CityPlan, DEFAULT_RINGS_MIB, DetectorPlan, Plan, ReloadBasis};
 pub(crate) use problem::{Problems, Usage, number_in};
+#[cfg(any(test, fuzzing))]
+pub(crate) use register::fuzz as fuzz_register;
 pub(crate) use reload::reload_cameras;
 pub(crate) use source::{RtspPlan, SourcePlan, TransportPlan, live_address};

@@ -132,6 +132,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
     tell(&score, args.json)
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(truth: &[u8], leads: &[u8]) {
+    let (Ok(truth), Ok(leads)) = (serde_json::from_slice::<Truth>(truth), serde_json::from_slice::<Vec<Lead>>(leads)) else { return };
+    let start = start_by_evidence(&leads).unwrap_or_default();
+    let score = score_leads(&truth, &leads, start);
+    missed_why(&truth, &score.missed, &[]);
+}
+
 /// Reads JSON lines; an error names the line and the field.
 fn read_lines<T: DeserializeOwned>(path: &Path, what: &str) -> Result<Vec<T>> {
     let text = read_text(path)?;

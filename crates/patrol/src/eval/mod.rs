@@ -1,10 +1,10 @@
 //! `patrol eval`: results against the truth. Each measure is a pure function over what was read; the figures go to standard output.
 
-mod detect;
+pub(crate) mod detect;
 pub(crate) mod leads;
 mod leads_causes;
 mod leads_match;
-mod track;
+pub(crate) mod track;
 pub(crate) mod truth;
 
 use anyhow::{Context as _, Result};

@@ -76,6 +76,14 @@ fn parse(text: &str, path: &Path, is_truth: bool) -> Result<Boxes> {
     Ok(boxes)
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(text: &str) {
+    let read = |is_truth| parse(text, Path::new("gt.txt"), is_truth);
+    if let (Ok(truth), Ok(tracks)) = (read(true), read(false)) {
+        score(&truth, &tracks, 0.5);
+    }
+}
+
 fn score(truth: &Boxes, tracks: &Boxes, iou_min: f32) -> TrackScore {
     let (mut missed, mut wrong, mut switches, mut matched) = (0, 0, 0, 0);
     // The track each person was matched with last.

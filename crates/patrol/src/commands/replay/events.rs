@@ -75,6 +75,11 @@ fn lines(path: &Path, text: &str, plan: &Plan, start: WallTime, problems: &mut P
     timed
 }
 
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz(text: &str, plan: &Plan) {
+    lines(Path::new("events.jsonl"), text, plan, WallTime(0), &mut Problems::default());
+}
+
 impl EventLine {
     fn timed(self, number: u64, plan: &Plan, start: WallTime) -> Result<TimedEvent, Refused> {
         if !(0.0..=T_MAX_S).contains(&self.t_s) {

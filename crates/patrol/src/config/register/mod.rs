@@ -107,6 +107,13 @@ fn parse(bytes: &[u8], name: String, folder: &Path, defaults: &RegisterTable, pr
     Some(Register { name, folder: folder.to_owned(), headings, rows })
 }
 
+/// Reads any bytes as a register.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let defaults = RegisterTable::default();
+    parse(bytes, "cameras.csv".to_owned(), Path::new("/nowhere"), &defaults, &mut Problems::default());
+}
+
 /// What separates the cells of the heading row. Spreadsheets write semicolons or tabs in some countries.
 fn delimiter(text: &str) -> u8 {
     let heading = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#')).unwrap_or_default();

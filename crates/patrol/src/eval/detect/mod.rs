@@ -84,6 +84,17 @@ struct Told<'a> {
     by: &'a breakdown::Breakdown,
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(truth: &[u8], results: &[u8]) {
+    let truth = serde_json::from_slice::<Truth>(truth);
+    let found = serde_json::from_slice::<Vec<sheets::Found>>(results);
+    if let (Ok(truth), Ok(found)) = (truth, found)
+        && let Ok(outcome) = score::score(&truth, &found)
+    {
+        assert!(outcome.score.ap50.is_none_or(|ap50| (0.0..=1.0).contains(&ap50)));
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<()> {
     let truth: Truth = read_json(&args.truth)?;
     let entry = |name: String, results: &Path, ms: Option<f64>| -> Result<Entry> {
