@@ -4,8 +4,8 @@ use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_ma
 use patrol_core::desk::{CameraCondition, CameraReport};
 use patrol_core::sighting::{EvidenceRef, Jpeg, Place};
 use patrol_core::{
-    AlertLevel, Camera, CameraId, Evidence, MediaTime, Modality, PictureSize, PixelBox, Posture, Promise, Sighting, TrackId, WallEstimate,
-    WallTime, Weather,
+    AlertLevel, Camera, CameraId, Evidence, MediaTime, Modality, PictureSize, PictureTransform, PixelBox, Posture, Promise, Sighting,
+    TrackId, WallEstimate, WallTime, Weather,
 };
 use patrol_leads::{Desk, DeskConfig, DeskEvent};
 use std::sync::Arc;
@@ -59,6 +59,7 @@ fn sighting(camera: &CameraId, second: u64) -> Sighting {
     let place = Place {
         camera: camera.clone(),
         preset: 0,
+        now_from_begin: PictureTransform::IDENTITY,
         bbox: PixelBox::new(600.0, 400.0, 90.0, 30.0),
         size: SIZE,
         ground: None,

@@ -61,8 +61,9 @@ fn looks(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("camera motion", name), |bencher| bencher.iter(|| motion.estimate(&feed.next(), &[])));
         let (mut guard, mut feed) = (ChangeGuard::new(), Feed::of(pictures.clone()));
         for _ in 0..6 {
-            guard.judge(&feed.next(), &[]);
-            guard.examined();
+            let picture = feed.next();
+            guard.judge(&picture, &[]);
+            guard.examined(&picture);
         }
         group.bench_function(BenchmarkId::new("changed?", name), |bencher| bencher.iter(|| guard.judge(&feed.next(), &[])));
         let mut feed = Feed::of(pictures);

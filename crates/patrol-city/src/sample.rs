@@ -5,8 +5,8 @@ use patrol_core::desk::{OutboxItem, PushOp};
 use patrol_core::lead::{Case, Decision, DeliveryState, Lead, Review, Score};
 use patrol_core::sighting::{EvidenceRef, Place};
 use patrol_core::{
-    AlertLevel, CameraId, Crs, LeadId, LeadState, MediaTime, Modality, PictureSize, PixelBox, Position, Posture, Tier, WallEstimate,
-    WallTime, Weather,
+    AlertLevel, CameraId, Crs, LeadId, LeadState, MediaTime, Modality, PictureSize, PictureTransform, PixelBox, Position, Posture, Tier,
+    WallEstimate, WallTime, Weather,
 };
 use std::time::Duration;
 
@@ -68,7 +68,16 @@ fn lead(id: &str, revision: u32) -> Lead {
         people: 1,
         posture: Posture::Lying,
         still_since: Some(last_seen - Duration::from_secs(23 * 60 + 9)),
-        place: Place { camera: camera.clone(), preset: 0, bbox, size, ground: None, position, pixels_per_metre: Some(36.0) },
+        place: Place {
+            camera: camera.clone(),
+            preset: 0,
+            now_from_begin: PictureTransform::IDENTITY,
+            bbox,
+            size,
+            ground: None,
+            position,
+            pixels_per_metre: Some(36.0),
+        },
         camera_name: "人民路地下通道1号口热像".into(),
         camera_code: Some("31010100001310000009".into()),
         address: Some("人民路/河南路 地下通道1号口".into()),

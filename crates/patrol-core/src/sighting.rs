@@ -5,6 +5,7 @@ use crate::geometry::{PictureSize, PixelBox};
 use crate::position::{GroundPoint, Position};
 use crate::time::{MediaTime, WallEstimate, WallTime};
 use crate::track::TrackId;
+use crate::transform::PictureTransform;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -34,6 +35,9 @@ pub struct Place {
     /// Which of its views a camera that turns was looking at; 0 of one that does not. Pixels of different views have nothing to do with each other.
     #[serde(default)]
     pub preset: u32,
+    /// Where what stood in the first picture of that view stands in this one: the camera flies, pans or sways. Pixels of two pictures are compared by it.
+    #[serde(default, skip_serializing_if = "PictureTransform::is_identity")]
+    pub now_from_begin: PictureTransform,
     pub bbox: PixelBox,
     pub size: PictureSize,
     pub ground: Option<GroundPoint>,

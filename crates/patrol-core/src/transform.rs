@@ -1,15 +1,37 @@
 //! Where the things of one picture stand in a later picture of the same, moving camera.
 
 use crate::geometry::{PictureSize, PixelBox, PixelPoint};
+use serde::{Deserialize, Serialize};
 
 /// A point this near to the horizon of a homography, or beyond it, has no place. A homography is scaled so that the part is 1 at the origin.
 const HORIZON_PART_MIN: f64 = 0.05;
 
 /// A plane projective transform of pixels (shift, similarity or homography), for the apparent motion of flat ground.
-#[derive(Debug, Clone, Copy, PartialEq)]
+///
+/// Written down as its rows. Rows that are no homography are read as the identity: a record is not lost over how far a camera had moved.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(into = "[[f64; 3]; 3]", from = "[[f64; 3]; 3]")]
 pub struct PictureTransform {
     /// Row by row; maps (x, y, 1). `rows[2][2]` is 1.
     rows: [[f64; 3]; 3],
+}
+
+impl Default for PictureTransform {
+    fn default() -> Self {
+        Self::IDENTITY
+    }
+}
+
+impl From<PictureTransform> for [[f64; 3]; 3] {
+    fn from(transform: PictureTransform) -> Self {
+        transform.rows
+    }
+}
+
+impl From<[[f64; 3]; 3]> for PictureTransform {
+    fn from(rows: [[f64; 3]; 3]) -> Self {
+        Self::homography(rows).unwrap_or_default()
+    }
 }
 
 impl PictureTransform {
@@ -39,6 +61,10 @@ impl PictureTransform {
         let scaled = Self { rows: rows.map(|row| row.map(|value| value / unit)) };
         let finite = scaled.rows.iter().flatten().all(|value| value.is_finite());
         (finite && scaled.determinant().abs() > 1e-9).then_some(scaled)
+    }
+
+    pub fn is_identity(&self) -> bool {
+        *self == Self::IDENTITY
     }
 
     /// Row by row.
@@ -142,6 +168,15 @@ mod tests {
         let (from, to) = (there.point(CENTRE), there.point(PixelPoint { x: CENTRE.x + 1.0, ..CENTRE }));
         let (from, to) = (from.expect("in view"), to.expect("in view"));
         assert!(((to.x - from.x).hypot(to.y - from.y) - scale).abs() < 0.1, "{scale}");
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_and_nonsense_is_no_motion() {
+        let read = |text: &str| serde_json::from_str::<PictureTransform>(text).expect("nine numbers");
+        let there = PictureTransform::similarity(1.1, 0.2, CENTRE, (300.0, -20.0));
+        let again = read(&serde_json::to_string(&there).expect("JSON"));
+        assert!(again.then(&there.inverse().expect("sound")).corner_shift(PictureSize::new(640, 512)) < 1e-3, "{again:?}");
+        assert!(read("[[0,0,0],[0,0,0],[0,0,0]]").is_identity() && read("[[1,0,0],[0,1,0],[0,0,0]]").is_identity());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::ring::VideoCodec;
 use gstreamer as gst;
+use gstreamer::prelude::*;
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -48,10 +49,21 @@ impl Decoders {
 /// Whether this machine has `element` and it decodes such streams; the error is what was found instead.
 pub fn check_decoder(element: &str, codec: VideoCodec) -> Result<(), String> {
     gst::init().map_err(|error| format!("GStreamer, which did not start: {error}"))?;
-    let factory = gst::ElementFactory::find(element).ok_or_else(|| format!("{element}, which GStreamer does not have on this machine"))?;
+    let factory = Some(element)
+        .filter(|name| !name.contains('\0'))
+        .and_then(gst::ElementFactory::find)
+        .ok_or_else(|| format!("{element}, which GStreamer does not have on this machine"))?;
     let stream = gst::Caps::new_empty_simple(codec.stream());
     let decodes = factory.has_type(gst::ElementFactoryType::DECODER) && factory.can_sink_any_caps(&stream);
-    if decodes { Ok(()) } else { Err(format!("{element} ({}), which does not decode {}", factory.longname(), codec.name())) }
+    if !decodes {
+        return Err(format!("{element} ({}), which does not decode {}", factory.longname(), codec.name()));
+    }
+    // A device is opened here, where it has one.
+    let cannot = |error: &dyn std::fmt::Display| format!("{element}, which cannot be opened: {error}");
+    let opened = factory.create().build().map_err(|error| cannot(&error))?;
+    let ready = opened.set_state(gst::State::Ready).map(|_| ()).map_err(|error| cannot(&error));
+    opened.set_state(gst::State::Null).map_err(|error| cannot(&error))?;
+    ready
 }
 
 #[cfg(test)]

@@ -68,11 +68,12 @@ impl Decoder {
             if decoder.has_property("max-errors") {
                 decoder.set_property("max-errors", -1_i32);
             }
+            let is_libav = name.starts_with("avdec_");
             // Pictures that hang on references never received count as undecodable; concealed slices are still given.
-            if decoder.has_property("output-corrupt") {
+            if is_libav {
                 decoder.set_property("output-corrupt", false);
             }
-            if decoder.has_property("max-threads") {
+            if is_libav && decoder.has_property("max-threads") {
                 decoder.set_property("max-threads", threads.clamp(1, 16) as i32);
             }
             elements.push(decoder);

@@ -75,7 +75,7 @@ fn examine(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather:
         watch.last_error = Some(error.to_string());
         return Outcome::Failed(FailureKind::Detector);
     }
-    watch.examined(picture.media_time);
+    watch.examined(&seen);
     let view = watch.view_here(seen.size());
     watch.stage.follow(&seen, &watch.detections, view.as_ref());
     let told = assess(picture, watch, eyes, weather);

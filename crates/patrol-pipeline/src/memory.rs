@@ -25,6 +25,8 @@ struct ViewMemory {
     /// The view that it overlaps, and where its pixels stand there, row by row.
     home: u32,
     home_from_here: [[f64; 3]; 3],
+    #[serde(default)]
+    home_from_begin: PictureTransform,
     view_holds: bool,
     sign: Option<ViewSign>,
     upright: UprightHeights,
@@ -43,7 +45,9 @@ impl CameraMemory {
     pub(crate) fn of(stage: &Stage, views: &Views, (zero, size): (WallTime, PictureSize)) -> Option<Self> {
         let kept = views.kept(stage.preset).map(|(sign, parked)| ViewMemory::of(parked, Some(sign.clone())));
         let views_kept: Vec<ViewMemory> = std::iter::once(ViewMemory::of(stage, views.sign().cloned())).chain(kept).collect();
-        let is_empty = views_kept.iter().all(|view| view.cells.is_empty() && view.upright == UprightHeights::default());
+        let is_nothing =
+            |view: &ViewMemory| view.cells.is_empty() && view.upright == UprightHeights::default() && view.home_from_begin.is_identity();
+        let is_empty = views_kept.iter().all(is_nothing);
         (!is_empty).then(|| Self { zero, size, views: views_kept, last_preset: views.last_preset() })
     }
 
@@ -58,7 +62,7 @@ impl CameraMemory {
             restored.upright = view.upright;
             restored.view_holds = view.view_holds;
             if let Some(from_here) = PictureTransform::homography(view.home_from_here) {
-                restored.home = Home { preset: view.home, from_here };
+                restored.home = Home { preset: view.home, from_here, now_from_begin: view.home_from_begin };
             }
             // Places in pixels of another size would be other places.
             for kept in view.cells.into_iter().filter(|_| same_size) {
@@ -86,6 +90,7 @@ impl ViewMemory {
             preset: stage.preset,
             home: stage.home.preset,
             home_from_here: *stage.home.from_here.rows(),
+            home_from_begin: stage.home.now_from_begin,
             view_holds: stage.view_holds,
             sign,
             upright: stage.upright.clone(),

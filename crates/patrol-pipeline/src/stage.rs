@@ -37,6 +37,9 @@ const GONE_DOWN_PART: f32 = 0.8;
 /// The same where the place has changed too: somebody else may have sat down beside him.
 const SUCCEEDS_CHANGED_IOU: f32 = 0.5;
 
+/// Far from all that a camera ever saw.
+const ELSEWHERE_PX: f64 = 1e7;
+
 pub(crate) struct Stage {
     /// Number of this view; 0 of a camera that does not turn.
     pub(crate) preset: u32,
@@ -72,17 +75,24 @@ pub(crate) struct Stage {
 pub(crate) struct Home {
     pub(crate) preset: u32,
     pub(crate) from_here: PictureTransform,
+    /// How the camera had moved there since that view began.
+    pub(crate) now_from_begin: PictureTransform,
 }
 
 impl Home {
     pub(crate) fn of(preset: u32) -> Self {
-        Self { preset, from_here: PictureTransform::IDENTITY }
+        Self { preset, from_here: PictureTransform::IDENTITY, now_from_begin: PictureTransform::IDENTITY }
     }
 
-    /// The same of `preset` once the camera has moved on: what it sees stands at home where it stood. A view that is its own home goes with the camera.
+    /// The same of `preset` once the camera has moved on: what it sees stands at home where it stood. A view that is its own home goes with the camera, and
+    /// says how far it has gone.
     fn carried(self, preset: u32, now_from_before: &PictureTransform) -> Self {
         if self.preset == preset {
-            return self;
+            let now_from_begin = self.now_from_begin.then(now_from_before);
+            // Zoomed so far, all in all, that it cannot be taken back: as if it had gone where nothing of before is near.
+            let can_be_undone = PictureTransform::homography(*now_from_begin.rows()).and_then(|there| there.inverse()).is_some();
+            let elsewhere = || PictureTransform::shift(self.now_from_begin.rows()[0][2] + ELSEWHERE_PX, 0.0);
+            return Self { now_from_begin: if can_be_undone { now_from_begin } else { elsewhere() }, ..self };
         }
         let before_from_now = now_from_before.inverse();
         before_from_now.map_or(Self::of(preset), |before_from_now| Self { from_here: before_from_now.then(&self.from_here), ..self })
@@ -497,7 +507,7 @@ mod tests {
         let zoomed = PictureTransform::affine([[0.7, 0.0, 92.0], [0.0, 0.7, 76.0]]);
         let at = |transform: &PictureTransform, x: f32, y: f32| transform.point(PixelPoint { x, y }).expect("in the picture");
         let mut stage = Stage::new(2, 1);
-        stage.home = Home { preset: 0, from_here: zoomed };
+        stage.home = Home { from_here: zoomed, ..Home::of(0) };
         let before = at(&stage.home.from_here, 564.0, 194.0);
         // What stood at (564, 194) stands at (122, 137) now.
         stage.carry(&shift(-442.0, -57.0), true);
@@ -505,7 +515,14 @@ mod tests {
         assert!((before.x - now.x).abs() < 0.01 && (before.y - now.y).abs() < 0.01, "{before:?}, then {now:?}");
         let mut own = Stage::new(0, 1);
         own.carry(&shift(-442.0, -57.0), true);
-        assert_eq!(own.home, Home::of(0), "a view of its own goes with the camera");
+        assert_eq!((own.home.preset, own.home.from_here), (0, PictureTransform::IDENTITY), "a view of its own goes with the camera");
+        assert_eq!(own.home.now_from_begin, shift(-442.0, -57.0), "and says how far");
+        for _ in 0..60 {
+            own.carry(&PictureTransform::affine([[0.5, 0.0, 160.0], [0.0, 0.5, 128.0]]), true);
+            let kept = own.home.now_from_begin;
+            assert!(kept.inverse().is_some() && PictureTransform::homography(*kept.rows()) == Some(kept), "{kept:?}");
+        }
+        assert!(own.home.now_from_begin.rows()[0][2] > 1e6, "nothing of before is near");
     }
 
     #[test]
@@ -526,7 +543,7 @@ mod tests {
             [across.0, down.0, mx - across.0 * 320.0 - down.0 * 256.0],
             [across.1, down.1, my - across.1 * 320.0 - down.1 * 256.0],
         ]);
-        let view = Home { preset: 0, from_here }.view_here(&home, size).expect("in front");
+        let view = Home { from_here, ..Home::of(0) }.view_here(&home, size).expect("in front");
         assert!((view.tilt_deg - 20.0).abs() < 0.3 && (view.heading_deg - 18.0).abs() < 0.3, "{view:?}");
         assert!((view.hfov_deg - 38.0).abs() < 1.0, "{view:?}");
     }

@@ -196,10 +196,10 @@ impl Views {
         let Some(map) = ViewMap::take(seen).filter(|_| self.map.is_none()) else { return };
         let is_home = |parked: &&Parked| parked.stage.preset != stage.preset && parked.stage.home.preset == parked.stage.preset;
         let mut homes = self.parked.iter().filter(is_home);
-        let related = homes.find_map(|parked| Some((parked.stage.preset, parked.map.as_ref()?.relate(&map)?)));
-        if let Some((preset, from_here)) = related {
-            tracing::debug!(preset = stage.preset, home = preset, "two views overlap");
-            stage.home = Home { preset, from_here };
+        let related = homes.find_map(|parked| Some(Home { from_here: parked.map.as_ref()?.relate(&map)?, ..parked.stage.home }));
+        if let Some(home) = related {
+            tracing::debug!(preset = stage.preset, home = home.preset, "two views overlap");
+            stage.home = home;
         }
         self.map = Some(Arc::new(map));
     }

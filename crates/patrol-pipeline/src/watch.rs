@@ -168,6 +168,9 @@ impl CameraWatch {
         (fresh.inferences, fresh.main_stream) = (self.inferences, self.main_stream);
         fresh.link.clone_from(&self.link);
         (fresh.bad_looks, fresh.broke_off) = (self.bad_looks, true);
+        if (self.stage.preset, self.stage.home.preset) == (0, 0) {
+            fresh.stage.home = self.stage.home;
+        }
         fresh
     }
 
@@ -284,8 +287,9 @@ impl CameraWatch {
     }
 
     /// The picture judged last is examined in full.
-    pub(crate) fn examined(&mut self, now: MediaTime) {
-        self.stage.change.examined();
+    pub(crate) fn examined(&mut self, seen: &Picture) {
+        self.stage.change.examined(seen);
+        let now = seen.media_time;
         self.examined_at = Some(now);
         self.examine_next = self.examine_next.saturating_sub(1);
         if std::mem::take(&mut self.is_in_full) {
@@ -383,6 +387,7 @@ impl CameraWatch {
         Place {
             camera: self.camera.id.clone(),
             preset: home.preset,
+            now_from_begin: home.now_from_begin,
             bbox,
             size,
             ground,

@@ -46,7 +46,7 @@ fn main() {
         let pictures: Vec<Picture> = (0..8).map(|seed| street(size, format, seed)).collect();
         let (mut guard, mut scenery, mut changed) = (ChangeGuard::new(), Scenery::new(), 0);
         guard.judge(&pictures[0], &[]);
-        guard.examined();
+        guard.examined(&pictures[0]);
         let judged = (0..200).map(|look| timed(&mut || changed += u32::from(guard.judge(&pictures[look % 8], &[]) != Change::Unchanged)));
         report(&format!("{w}x{h} {format:?} judge"), judged.collect());
         println!("    {changed} of 200 changed");

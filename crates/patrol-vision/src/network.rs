@@ -17,7 +17,6 @@ pub(crate) struct Network {
     /// The card of the file that runs: on CUDA the one in FP32, where there is one.
     pub(crate) card: ModelCard,
     pub(crate) device: Device,
-    pub(crate) runtime: Arc<OnnxRuntime>,
 }
 
 impl Network {
@@ -43,7 +42,7 @@ impl Network {
         let output_index = named(session.outputs(), card.output.as_deref(), "output", &card)?;
         check_output(&session.outputs()[output_index], &card)?;
         let input_name = session.inputs()[input].name().to_owned();
-        Ok(Self { session, input_name, output_index, card, device, runtime: Arc::clone(runtime) })
+        Ok(Self { session, input_name, output_index, card, device })
     }
 
     /// Says so when the model was exported for one picture at a time.

@@ -5,6 +5,7 @@
 
 use crate::luma;
 use patrol_core::{Picture, PictureSize, PixelFormat, UnusableKind};
+use std::cell::RefCell;
 
 /// Pixels looked at per row: enough for structure, and the same cost for every resolution.
 const WORK_WIDTH: usize = 640;
@@ -44,23 +45,35 @@ const CHANGE_OF_RANGE: f32 = 0.15;
 /// Grey levels; below, noise and small AGC steps.
 const CHANGE_MIN: f32 = 8.0;
 
-/// Remembers the last picture of one camera.
+/// Remembers the last picture of one camera, in blocks: some 15 KB.
 #[derive(Debug, Default)]
 pub struct UsabilityGuard {
-    row: Vec<f32>,
-    /// Sums of the worked pixels of a row of blocks.
-    sums: Vec<u16>,
-    blocks: Vec<f32>,
     previous: Vec<f32>,
     /// Between the 2nd and 98th percentile of it.
     previous_range: f32,
     previous_size: Option<PictureSize>,
-    steps: Vec<f32>,
-    fine: Vec<f32>,
-    pixels: Vec<f32>,
     hash: u64,
     equal_run: u32,
     scene_guarded: bool,
+}
+
+/// Buffers of one thread; nothing is carried from picture to picture.
+#[derive(Debug, Default)]
+struct Scratch {
+    row: Vec<f32>,
+    /// Sums of the worked pixels of a row of blocks.
+    sums: Vec<u16>,
+    /// Means of blocks.
+    blocks: Vec<f32>,
+    steps: Vec<f32>,
+    /// The strongest step between near pixels in each block.
+    fine: Vec<f32>,
+    /// A sample of the pixels.
+    pixels: Vec<f32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
 }
 
 impl UsabilityGuard {
@@ -70,29 +83,33 @@ impl UsabilityGuard {
 
     /// `None`: the picture can be judged. Call once for every picture looked at, in order.
     pub fn judge(&mut self, picture: &Picture) -> Option<UnusableKind> {
+        SCRATCH.with_borrow_mut(|scratch| self.judge_in(scratch, picture))
+    }
+
+    fn judge_in(&mut self, scratch: &mut Scratch, picture: &Picture) -> Option<UnusableKind> {
         let frozen = self.is_frozen(picture);
-        let columns = self.measure(picture);
-        self.steps.clone_from(&self.blocks);
-        let (low, high, highest) = percentiles(&mut self.steps, [0.02, 0.98 - OVERLAY_PART, 0.98]);
+        let columns = scratch.measure(picture);
+        scratch.steps.clone_from(&scratch.blocks);
+        let (low, high, highest) = percentiles(&mut scratch.steps, [0.02, 0.98 - OVERLAY_PART, 0.98]);
         let range = highest - low;
         let sixteen = picture.format() == PixelFormat::Gray16Le;
         // Raw counts have no fixed black and no fixed grey level: they are never dark, and a cover is an even temperature.
-        let kind = if !sixteen && self.is_dark() {
+        let kind = if !sixteen && scratch.is_dark() {
             Some(UnusableKind::Dark)
-        } else if high - low <= COVERED_RANGE && self.is_even(columns) {
+        } else if high - low <= COVERED_RANGE && scratch.is_even(columns) {
             Some(UnusableKind::Covered)
-        } else if !sixteen && self.is_blurred(columns) {
+        } else if !sixteen && scratch.is_blurred(columns) {
             Some(UnusableKind::Blurred)
         } else if frozen {
             Some(UnusableKind::Frozen)
         } else {
             None
         };
-        let changed = self.is_another_scene(picture.size());
+        let changed = self.is_another_scene(picture.size(), &scratch.blocks);
         // Two guarded looks in a row are weather: the second is judged alone, and so on until the scene holds still.
         let guarded = changed && !self.scene_guarded && kind.is_none();
         self.scene_guarded = changed;
-        std::mem::swap(&mut self.blocks, &mut self.previous);
+        std::mem::swap(&mut scratch.blocks, &mut self.previous);
         self.previous_range = range;
         self.previous_size = Some(picture.size());
         kind.or(guarded.then_some(UnusableKind::SceneChange))
@@ -115,6 +132,17 @@ impl UsabilityGuard {
         self.equal_run >= FROZEN_RUN
     }
 
+    fn is_another_scene(&self, size: PictureSize, blocks: &[f32]) -> bool {
+        if self.previous_size != Some(size) || self.previous.len() != blocks.len() {
+            return false;
+        }
+        let limit = (self.previous_range * CHANGE_OF_RANGE).max(CHANGE_MIN);
+        let changed: u32 = blocks.iter().zip(&self.previous).map(|(now, before)| u32::from((now - before).abs() > limit)).sum();
+        changed as f32 >= CHANGE_PART * blocks.len() as f32
+    }
+}
+
+impl Scratch {
     /// Fills `blocks` with block means `fine` with the strongest step between near pixels in each block, and `pixels` with a sample of them; returns the blocks per row.
     fn measure(&mut self, picture: &Picture) -> usize {
         let (w, h) = (picture.size().width as usize, picture.size().height as usize);
@@ -122,6 +150,7 @@ impl UsabilityGuard {
         let columns = (w / stride / BLOCK).max(1);
         let rows = (h / stride / BLOCK).max(1);
         self.row.resize(w, 0.0);
+        self.sums.clear();
         self.blocks.clear();
         self.blocks.resize(columns * rows, 0.0);
         self.fine.clear();
@@ -204,15 +233,6 @@ impl UsabilityGuard {
                 }
             }
         }
-    }
-
-    fn is_another_scene(&mut self, size: PictureSize) -> bool {
-        if self.previous_size != Some(size) || self.previous.len() != self.blocks.len() {
-            return false;
-        }
-        let limit = (self.previous_range * CHANGE_OF_RANGE).max(CHANGE_MIN);
-        let changed: u32 = self.blocks.iter().zip(&self.previous).map(|(now, before)| u32::from((now - before).abs() > limit)).sum();
-        changed as f32 >= CHANGE_PART * self.blocks.len() as f32
     }
 }
 

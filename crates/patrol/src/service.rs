@@ -1,7 +1,7 @@
 //! The whole system running: cameras, desk, store, city and console. Used by `run` and by `demo`.
 
 use crate::archive::{SharedStore, StoreArchive, lock, memories, missed_deliveries};
-use crate::config::{CameraPlan, CityPlan, DetectorPlan, Plan};
+use crate::config::{CameraPlan, CityPlan, Plan};
 use crate::failpoint;
 use crate::office::Board;
 use crate::system;
@@ -82,10 +82,7 @@ impl Service {
         let alarmed = board.clone();
         let archive = StoreArchive::new(store.clone(), Box::new(move |kind, text| alarmed.alarm(kind, text)));
         let room = DeskRoom::new(desk, Box::new(archive));
-        let cores = std::thread::available_parallelism().map_or(1, Into::into);
-        // Each worker waits with one picture: a full batch takes as many workers.
-        let batch_max = plan.detectors.iter().map(DetectorPlan::batch_max).max().unwrap_or(1);
-        let workers = plan.workers.unwrap_or(cores.max(batch_max));
+        let workers = plan.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
         let config = LiveConfig { workers, memories: Some(memories(&store)) };
         let live = Live::start(&config, clock.clone(), cameras, &make_eyes, room, on_told, on_look.as_ref()).map_err(anyhow::Error::msg)?;
         board.connect(live.gauge(), live.events());

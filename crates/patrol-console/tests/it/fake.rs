@@ -8,7 +8,9 @@ use patrol_core::desk::{CameraCondition, OfficerAction, OfficerCommand};
 use patrol_core::lead::{Case, Decision, DeliveryState, HistoryEntry, Lead, LeadId, LeadState, Review, Score, Tier};
 use patrol_core::position::{Crs, Position};
 use patrol_core::sighting::{EvidenceRef, Place};
-use patrol_core::{AlertLevel, Clock, MediaTime, Modality, PictureSize, PixelBox, Posture, WallEstimate, WallTime, Weather};
+use patrol_core::{
+    AlertLevel, Clock, MediaTime, Modality, PictureSize, PictureTransform, PixelBox, Posture, WallEstimate, WallTime, Weather,
+};
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -319,6 +321,7 @@ pub(crate) fn lead(number: u32, tier: Tier, score: f32, confidence: f32, now: Wa
         place: Place {
             camera: CameraId::new("cam-1"),
             preset: 0,
+            now_from_begin: PictureTransform::IDENTITY,
             bbox,
             size,
             ground: None,

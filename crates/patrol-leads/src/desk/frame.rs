@@ -25,10 +25,12 @@ impl Desk {
         let Some(first) = frame.first() else { return };
         let camera = first.place.camera.clone();
         let book = self.state.cameras.entry(camera.clone()).or_default();
-        book.preset = first.place.preset;
+        let (before, place) = (book.frame_at, &first.place);
+        (book.preset, book.now_from_begin, book.frame_at) = (place.preset, place.now_from_begin, now);
         if book.size.replace(first.place.size).is_none() {
             self.learn_size(&camera, first.place.size);
         }
+        self.learn_motion(&camera, before, first.place.now_from_begin);
         let in_picture: BTreeSet<TrackId> = frame.iter().map(|sighting| sighting.track).collect();
         let mut present = Vec::new();
         for sighting in frame {
@@ -271,7 +273,8 @@ fn merged_with(sighting: &Sighting, known: Option<Person>) -> Person {
         held_since: known.held_since.filter(|_| sighting.held).or(fresh.held_since),
         walked_in: known.walked_in
             || fresh.walked_in
-            || (known.told_place.preset == sighting.place.preset && place::apart_m(&known.told_place, &sighting.place) > news::MOVED_M),
+            || Some(place::apart_m(&known.told_place, &sighting.place))
+                .is_some_and(|apart_m| apart_m.is_finite() && apart_m > news::MOVED_M),
         lead: known.lead,
         told_place: known.told_place,
         ..fresh

@@ -5,7 +5,7 @@ use super::{Desk, DeskRefusal, event, place};
 use patrol_core::desk::{OfficerAction, OfficerCommand, PushOp};
 use patrol_core::lead::{Decision, DeliveryState, Review};
 use patrol_core::sighting::Place;
-use patrol_core::{CameraId, LeadId, LeadState, MediaTime, PictureSize, PixelBox, Posture, Tier, TrackId, WallTime};
+use patrol_core::{CameraId, LeadId, LeadState, MediaTime, PictureSize, PictureTransform, PixelBox, Posture, Tier, TrackId, WallTime};
 
 /// Most people an officer may report at once: more is a slip of the finger.
 const PEOPLE_MAX: u32 = 200;
@@ -196,11 +196,12 @@ impl Desk {
             return Err(DeskRefusal::BadBox);
         }
         let book = self.state.cameras.get(camera);
-        let (size, preset) = (book.and_then(|book| book.size).unwrap_or(SIZE_UNSEEN), book.map_or(0, |book| book.preset));
+        let size = book.and_then(|book| book.size).unwrap_or(SIZE_UNSEEN);
+        let (preset, now_from_begin) = book.map_or_else(Default::default, |book| (book.preset, book.now_from_begin));
         let ground = known.view.and_then(|view| view.ground_from_pixel(bbox.foot(), 0.0, size));
         let position = ground.and_then(|ground| Some(known.position?.offset(&ground)));
         let pixels_per_metre = known.view.and_then(|view| view.pixels_per_metre(bbox.foot(), size));
-        let here = Place { camera: camera.clone(), preset, bbox, size, ground, position, pixels_per_metre };
+        let here = Place { camera: camera.clone(), preset, now_from_begin, bbox, size, ground, position, pixels_per_metre };
         let text = if reason.is_empty() { format!("人工发现 {people} 人") } else { format!("人工发现 {people} 人:{reason}") };
         let gone: Vec<LeadId> =
             self.state.suppressed.iter().filter(|entry| place::is_same(&entry.place, &here)).map(|entry| entry.lead.clone()).collect();
@@ -274,6 +275,15 @@ impl Desk {
                     lead.place.size = size;
                 }
             }
+        }
+    }
+
+    /// An officer pointed into the picture of that moment: how far the camera had gone by then is known with the next look that sees somebody. `before`: when
+    /// the last one did.
+    pub(super) fn learn_motion(&mut self, camera: &CameraId, before: WallTime, now_from_begin: PictureTransform) {
+        let persons = self.state.persons.get_mut(camera).into_iter().flat_map(std::collections::BTreeMap::values_mut);
+        for person in persons.filter(|person| person.pointed_out && person.at >= before) {
+            (person.place.now_from_begin, person.told_place.now_from_begin) = (now_from_begin, now_from_begin);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Whether two places are one.
 
 use patrol_core::sighting::Place;
-use patrol_core::{PixelBox, Position};
+use patrol_core::{PictureTransform, PixelBox, Position};
 
 /// Same place on the same camera, metres between the feet (design §6; half a body).
 pub(super) const SAME_PLACE_M: f32 = 1.0;
@@ -14,28 +14,49 @@ pub(super) const MERGE_ERROR_MAX_M: f32 = 10.0;
 /// Long side of a person in any posture, metres: the scale of a camera of unknown view.
 const BODY_LENGTH_M: f32 = 1.7;
 
-/// `other`'s box in the pixels of `place`: a main stream and its sub-stream differ in size only.
-fn box_in(place: &Place, other: &Place) -> PixelBox {
-    if place.size == other.size { other.bbox } else { other.bbox.to_unit(other.size).to_pixels(place.size) }
-}
+/// A camera whose corners went less far between two pictures, in parts of the picture's width, looks where it looked: a mast that sways goes less, and what is
+/// left of its motions adds up over hours. Then pixels and ground are taken as they are.
+const MOVED_PART: f32 = 0.1;
 
 fn is_one_view(a: &Place, b: &Place) -> bool {
     a.camera == b.camera && a.preset == b.preset
 }
 
+/// How the camera moved from the picture of `from` to that of `to`; `None` if it did not.
+fn motion(from: &Place, to: &Place) -> Option<PictureTransform> {
+    // Each is in the pixels of its own size, and after a change of size everything begins anew.
+    if from.now_from_begin == to.now_from_begin || from.size != to.size {
+        return None;
+    }
+    let moved = from.now_from_begin.inverse()?.then(&to.now_from_begin);
+    (moved.corner_shift(to.size) > MOVED_PART * to.size.width as f32).then_some(moved)
+}
+
+/// `other`'s box as if it were seen in the picture of `place`, which may be far outside; `None` for another view, or beyond the horizon. A main stream and its
+/// sub-stream differ in size only.
+fn box_in(place: &Place, other: &Place) -> Option<PixelBox> {
+    if !is_one_view(place, other) {
+        return None;
+    }
+    if place.size != other.size {
+        return Some(other.bbox.to_unit(other.size).to_pixels(place.size));
+    }
+    motion(other, place).map_or(Some(other.bbox), |moved| moved.bbox(&other.bbox).filter(PixelBox::is_finite))
+}
+
 pub(super) fn overlap(a: &Place, b: &Place) -> f32 {
-    if is_one_view(a, b) { a.bbox.iou(&box_in(a, b)) } else { 0.0 }
+    box_in(a, b).map_or(0.0, |other| a.bbox.iou(&other))
 }
 
 /// Metres between two places of one camera and view, infinite for others: on the ground where the view is known, else from the size of the bodies.
 pub(super) fn apart_m(a: &Place, b: &Place) -> f32 {
-    if !is_one_view(a, b) {
-        return f32::INFINITY;
-    }
-    if let (Some(here), Some(there)) = (&a.ground, &b.ground) {
+    let Some(other) = box_in(a, b) else { return f32::INFINITY };
+    // The ground is measured from under the camera.
+    if let (Some(here), Some(there)) = (&a.ground, &b.ground)
+        && motion(b, a).is_none()
+    {
         return here.distance_m(there);
     }
-    let other = box_in(a, b);
     let (p, q) = (a.bbox.centre(), other.centre());
     let length_px = a.bbox.w.max(a.bbox.h).max(other.w.max(other.h)).max(1.0);
     let scale = a.pixels_per_metre.filter(|scale| *scale > 0.0).unwrap_or(length_px / BODY_LENGTH_M);
@@ -62,6 +83,7 @@ mod tests {
         Place {
             camera: CameraId::new("a"),
             preset: 0,
+            now_from_begin: PictureTransform::IDENTITY,
             bbox,
             size: PictureSize::new(640, 480),
             ground: None,
@@ -88,6 +110,27 @@ mod tests {
         let a = place(100.0, 100.0);
         let half = Place { bbox: PixelBox::new(50.0, 50.0, 42.5, 15.0), size: PictureSize::new(320, 240), ..a.clone() };
         assert!(overlap(&a, &half) > 0.99 && is_same(&a, &half));
+    }
+
+    /// A drone flies on by 240 pixels: who lies where another has lain in the picture is another, and who was carried along with the ground is the same.
+    #[test]
+    fn pixels_of_a_camera_that_moves_are_carried_along() {
+        let before = place(100.0, 300.0);
+        let after = |x: f32, y: f32| Place { now_from_begin: PictureTransform::shift(0.0, -240.0), ..place(x, y) };
+        assert!(overlap(&after(100.0, 300.0), &before) < 0.01 && !is_same(&after(100.0, 300.0), &before));
+        assert!((apart_m(&after(100.0, 300.0), &before) - 240.0 / 50.0).abs() < 1e-3);
+        assert!(overlap(&after(100.0, 60.0), &before) > 0.99 && is_same(&before, &after(100.0, 60.0)));
+        // The ground is measured from under the camera, which has moved.
+        let ground = Some(GroundPoint { east_m: 0.0, north_m: 8.0, error_m: 0.2 });
+        let (here, there) = (Place { ground, ..after(100.0, 300.0) }, Place { ground, ..before.clone() });
+        assert!(!is_same(&here, &there));
+        // A mast that sways stands where it stood, also when it has swayed for hours.
+        let further = Some(GroundPoint { east_m: 0.0, north_m: 11.0, error_m: 0.2 });
+        let swayed = |ground| Place { now_from_begin: PictureTransform::shift(9.0, -4.0), ground, ..place(102.0, 299.0) };
+        assert!(apart_m(&swayed(ground), &there) < 1e-6 && (apart_m(&swayed(further), &there) - 3.0).abs() < 1e-6);
+        assert!(overlap(&swayed(ground), &there) > 0.85);
+        let half = Place { bbox: PixelBox::new(50.0, 150.0, 42.5, 15.0), size: PictureSize::new(320, 240), ..after(0.0, 0.0) };
+        assert!(overlap(&before, &half) > 0.99, "another size of the stream");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What the desk remembers besides the leads. Everything here is bounded and survives `kill -9`.
 
+use super::place;
 use crate::exposure::ExposureInput;
 use patrol_core::desk::CameraCondition;
 use patrol_core::lead::{Decision, LeadState, Review};
 use patrol_core::sighting::Place;
-use patrol_core::{CameraId, LeadId, MediaTime, PictureSize, Posture, Tier, TrackId, WallTime, Weather};
+use patrol_core::{CameraId, LeadId, MediaTime, PictureSize, PictureTransform, Posture, Tier, TrackId, WallTime, Weather};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -74,7 +75,7 @@ impl Person {
     }
     /// The camera has turned: pixels of the view before say nothing of where he is in this one, and so nothing of his having moved.
     pub(super) fn see_from_other_view(&mut self) {
-        if self.told_place.camera == self.place.camera && self.told_place.preset != self.place.preset {
+        if self.told_place.camera == self.place.camera && !place::apart_m(&self.told_place, &self.place).is_finite() {
             self.told_place = self.place.clone();
         }
     }
@@ -100,6 +101,11 @@ pub(super) struct CameraBook {
     /// View in which it last saw somebody.
     #[serde(default)]
     pub preset: u32,
+    /// How it had moved in that view by then, and when that was.
+    #[serde(default)]
+    pub now_from_begin: PictureTransform,
+    #[serde(default)]
+    pub frame_at: WallTime,
     /// Intervals in which it could not see, oldest first.
     pub blind: VecDeque<(WallTime, WallTime)>,
 }

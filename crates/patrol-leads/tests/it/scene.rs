@@ -7,8 +7,8 @@ use patrol_core::desk::{
 use patrol_core::lead::Decision;
 use patrol_core::sighting::{EvidenceRef, Jpeg, Place};
 use patrol_core::{
-    AlertLevel, Camera, CameraId, Crs, Evidence, GroundPoint, Lead, LeadId, LeadState, MediaTime, Modality, PictureSize, PixelBox,
-    Position, Posture, Promise, Sighting, TrackId, WallEstimate, WallTime, Weather,
+    AlertLevel, Camera, CameraId, Crs, Evidence, GroundPoint, Lead, LeadId, LeadState, MediaTime, Modality, PictureSize, PictureTransform,
+    PixelBox, Position, Posture, Promise, Sighting, TrackId, WallEstimate, WallTime, Weather,
 };
 use patrol_leads::desk::DeskOutput;
 use patrol_leads::{Desk, DeskConfig, DeskEvent, OnTimeout};
@@ -167,6 +167,7 @@ impl Scene {
         let place = Place {
             camera: camera.clone(),
             preset: actor.preset,
+            now_from_begin: PictureTransform::IDENTITY,
             bbox,
             size: SIZE,
             ground: Some(ground),

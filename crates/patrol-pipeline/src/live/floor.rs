@@ -336,6 +336,11 @@ impl Floor {
         station.queued = None;
         let watch = station.watch.take()?;
         if let Some(held) = station.slot.take() {
+            // A key frame that came for one which had waited too long is the look before the next: where too many cameras fall due at once, some move on to a
+            // time with fewer.
+            if matches!(held.content, Content::Key(_)) {
+                station.due.looked(held.content.media_time());
+            }
             return Some((index, watch, held));
         }
         station.watch = Some(watch);

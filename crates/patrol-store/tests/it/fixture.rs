@@ -5,8 +5,8 @@ use patrol_core::desk::{OutboxItem, PushOp};
 use patrol_core::lead::{Case, DeliveryState, Score};
 use patrol_core::sighting::{EvidenceRef, Jpeg, Place};
 use patrol_core::{
-    CameraId, Evidence, Lead, LeadId, LeadState, ManualClock, MediaTime, PictureSize, PixelBox, Posture, Tier, WallEstimate, WallTime,
-    Weather,
+    CameraId, Evidence, Lead, LeadId, LeadState, ManualClock, MediaTime, PictureSize, PictureTransform, PixelBox, Posture, Tier,
+    WallEstimate, WallTime, Weather,
 };
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -57,6 +57,7 @@ pub fn lead(number: u32, revision: u32) -> Lead {
         place: Place {
             camera: CameraId::new("underpass-1"),
             preset: 0,
+            now_from_begin: PictureTransform::IDENTITY,
             bbox: PixelBox { x: 300.5, y: 222.25, w: 61.0, h: 24.0 },
             size: PictureSize::new(640, 512),
             ground: None,

@@ -21,14 +21,37 @@ const PART_MAX: f32 = 0.015;
 #[derive(Debug, Default)]
 pub(super) struct Restless {
     pictures: u32,
-    /// Of the blocks in the upper band, then in the lower one: 0–1, and whether they are held restless.
-    often: Vec<(f32, bool)>,
+    /// Of the blocks in the upper band, then in the lower one; and their levels in the picture before.
+    often: Vec<Often>,
+    before: Vec<u16>,
+}
+
+/// How often a block has changed, 0–1, as a fixed-point number, and in the top bit whether it is held restless: there are thousands for each camera.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Often(u16);
+
+impl Often {
+    const ONE: f32 = 32767.0;
+    const HELD: u16 = 0x8000;
+
+    fn is_held(self) -> bool {
+        self.0 & Self::HELD != 0
+    }
+
+    /// Counts a picture in which it has changed or not.
+    fn count(self, changed: bool, rate: f32) -> Self {
+        let part = f32::from(self.0 & !Self::HELD) / Self::ONE;
+        let part = part + rate * (f32::from(u8::from(changed)) - part);
+        let held = part > if self.is_held() { ENDS } else { BEGINS };
+        Self((part * Self::ONE + 0.5) as u16 | if held { Self::HELD } else { 0 })
+    }
 }
 
 impl Restless {
     pub(super) fn restart(&mut self) {
         self.pictures = 0;
         self.often.clear();
+        self.before.clear();
     }
 
     /// Rows of blocks at the upper and the lower edge.
@@ -40,30 +63,42 @@ impl Restless {
         (0..band).chain(rows - band..rows)
     }
 
-    /// Takes in what has changed from `before` to `now` under `light`; `least` grey levels are a change.
-    pub(super) fn learn(&mut self, before: &Blocks, now: &Blocks, light: Light, least: f32) {
+    /// The next picture is compared with this one.
+    pub(super) fn see(&mut self, now: &Blocks) {
+        let columns = now.layout.columns;
+        self.before.clear();
+        for row in Self::rows(&now.layout) {
+            self.before.extend_from_slice(&now.levels()[row * columns..][..columns]);
+        }
+    }
+
+    /// Takes in what has changed from the picture before to `now` under `light`; `least` grey levels are a change.
+    pub(super) fn learn(&mut self, now: &Blocks, light: Light, least: f32) {
         let columns = now.layout.columns;
         let blocks = Self::rows(&now.layout).count() * columns;
+        if self.before.len() != blocks {
+            return;
+        }
         if self.often.len() != blocks {
             self.pictures = 0;
             self.often.clear();
-            self.often.resize(blocks, (0.0, false));
+            self.often.resize(blocks, Often::default());
         }
         self.pictures = self.pictures.saturating_add(1);
         let rate = RATE.max(1.0 / self.pictures as f32);
-        let mut often = self.often.iter_mut();
+        let unit = now.unit();
+        let mut known = self.often.iter_mut().zip(&self.before);
         for row in Self::rows(&now.layout) {
-            for (index, (part, held)) in (row * columns..).zip(often.by_ref().take(columns)) {
-                let changed = (now.level(index) - light.apply(before.level(index))).abs() > least;
-                *part += rate * (f32::from(u8::from(changed)) - *part);
-                *held = *part > if *held { ENDS } else { BEGINS };
+            for (index, (often, &before)) in (row * columns..).zip(known.by_ref().take(columns)) {
+                let changed = (now.level(index) - light.apply(f32::from(before) * unit)).abs() > least;
+                *often = often.count(changed, rate);
             }
         }
     }
 
     /// Whether any block is held restless.
     pub(super) fn any(&self) -> bool {
-        self.pictures >= PICTURES_MIN && self.often.iter().any(|&(_, held)| held)
+        self.pictures >= PICTURES_MIN && self.often.iter().any(|often| often.is_held())
     }
 
     /// Marks restless blocks in `out`, one entry a block of the picture.
@@ -75,7 +110,7 @@ impl Restless {
         let grown = |out: &mut dyn FnMut(usize)| {
             for (line, row) in Self::rows(layout).enumerate() {
                 for column in 0..layout.columns {
-                    if !self.often[line * layout.columns + column].1 {
+                    if !self.often[line * layout.columns + column].is_held() {
                         continue;
                     }
                     for y in row.saturating_sub(down)..(row + down + 1).min(layout.rows) {

@@ -13,7 +13,7 @@ const SIZES: [PictureSize; 3] = [PictureSize::new(640, 512), PictureSize::new(12
 fn guard(picture: &Picture) -> ChangeGuard {
     let mut guard = ChangeGuard::new();
     assert_eq!(guard.judge(picture, &[]), Change::NoReference);
-    guard.examined();
+    guard.examined(picture);
     guard
 }
 
@@ -203,9 +203,10 @@ fn a_clock_is_learnt_at_the_edge_only() {
             if body {
                 now.add(&PixelBox::new(200.0, top + 1.0, 14.0, 8.0), 12.0);
             }
-            let change = guard.judge(&now.shoot(Shot::new(3.0, second)), &[]);
+            let picture = now.shoot(Shot::new(3.0, second));
+            let change = guard.judge(&picture, &[]);
             if !matches!(change, Change::Unchanged) {
-                guard.examined();
+                guard.examined(&picture);
             }
             changed(change)
         };
@@ -249,7 +250,7 @@ fn raw_counts_and_other_formats_compare() {
     let red = |level: u8| sized(size, PixelFormat::Rgb8, vec![[level, 30, 40].repeat(600)]);
     let mut rgb = ChangeGuard::new();
     rgb.judge(&red(100), &[]);
-    rgb.examined();
+    rgb.examined(&red(100));
     assert_eq!(rgb.judge(&red(100), &[]), Change::Unchanged);
 }
 
@@ -281,10 +282,9 @@ fn even_and_tiny_pictures_are_judged() {
 fn without_an_examined_picture_nothing_is_unchanged() {
     let picture = Ground::new(SIZES[0], 1.0, 17).shoot(Shot::new(2.0, 1));
     let mut guard = ChangeGuard::new();
-    guard.examined();
     assert_eq!(guard.judge(&picture, &[]), Change::NoReference);
     assert_eq!(guard.judge(&picture, &[]), Change::NoReference);
-    guard.examined();
+    guard.examined(&picture);
     assert_eq!(guard.judge(&picture, &[]), Change::Unchanged);
     guard.restart();
     assert_eq!(guard.judge(&picture, &[]), Change::NoReference);

@@ -190,7 +190,6 @@ fn shown(at: WallTime) -> String {
     stamp.display_with_offset(jiff::tz::offset(8)).to_string()
 }
 
-/// RFC 3339 or Unix seconds, in the years 1970 to 2200.
 /// Reads any text as events of a pipeline without cameras.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz_events(text: &str) {
@@ -201,6 +200,7 @@ pub(crate) fn fuzz_events(text: &str) {
     }
 }
 
+/// RFC 3339 or Unix seconds, in the years 1970 to 2200.
 pub(crate) fn parse_time(text: &str) -> Result<WallTime, String> {
     let (unix_s, nanos) = if let Ok(seconds) = text.parse::<i64>() {
         (seconds, 0)

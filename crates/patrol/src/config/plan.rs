@@ -76,15 +76,6 @@ impl DetectorPlan {
             Self::Faulty { detector, .. } => detector.needs_onnx_runtime(),
         }
     }
-
-    /// How many pictures it examines at once at most.
-    pub(crate) fn batch_max(&self) -> usize {
-        match self {
-            Self::Onnx { batch_max, .. } => *batch_max,
-            Self::HotSpot(_) | Self::Scripted { .. } => 1,
-            Self::Faulty { detector, .. } => detector.batch_max(),
-        }
-    }
 }
 
 #[derive(Debug, Clone)]

@@ -70,7 +70,7 @@ pub(super) fn change(context: &Context) -> anyhow::Result<Measure> {
         .collect::<Result<_, _>>()?;
     let (mut guard, mut changed, mut judged) = (ChangeGuard::new(), 0_u64, 0_u64);
     guard.judge(&pictures[0], &[]);
-    guard.examined();
+    guard.examined(&pictures[0]);
     let check_ms = mean_ms(|step| {
         changed += u64::from(guard.judge(&pictures[step % PICTURES], &[]) != Change::Unchanged);
         judged += 1;
