@@ -5,6 +5,9 @@ use patrol_core::{PictureTransform, PixelBox, Position};
 
 /// Same place on the same camera, metres between the feet (design §6; half a body).
 pub(super) const SAME_PLACE_M: f32 = 1.0;
+/// The same once the camera has flown or panned on in between: over a square to and fro, what is left of its motions put one who lay there 1.4 and 2.2 m from
+/// himself (`sim scene drone-flight`). Whoever else lies so near is found with him.
+const SAME_AFTER_FLIGHT_M: f32 = 3.0;
 /// People down within this are a group (design §2).
 pub(super) const GROUP_M: f32 = 2.0;
 /// Boxes that overlap so much are at one place whatever the ground says: far away, a pixel of the foot is metres of ground.
@@ -64,7 +67,8 @@ pub(super) fn apart_m(a: &Place, b: &Place) -> f32 {
 }
 
 pub(super) fn is_same(a: &Place, b: &Place) -> bool {
-    overlap(a, b) >= SAME_PLACE_IOU || apart_m(a, b) <= SAME_PLACE_M
+    let same_m = if is_one_view(a, b) && motion(b, a).is_some() { SAME_AFTER_FLIGHT_M } else { SAME_PLACE_M };
+    overlap(a, b) >= SAME_PLACE_IOU || apart_m(a, b) <= same_m
 }
 
 /// Whether two positions of different sensors may be one place: ground distance ≤ 2·√(σ₁² + σ₂²). Gives the distance, metres.
@@ -120,6 +124,7 @@ mod tests {
         assert!(overlap(&after(100.0, 300.0), &before) < 0.01 && !is_same(&after(100.0, 300.0), &before));
         assert!((apart_m(&after(100.0, 300.0), &before) - 240.0 / 50.0).abs() < 1e-3);
         assert!(overlap(&after(100.0, 60.0), &before) > 0.99 && is_same(&before, &after(100.0, 60.0)));
+        assert!(is_same(&before, &after(200.0, 60.0)) && !is_same(&before, &after(260.0, 60.0)), "2 m and 3.2 m away");
         // The ground is measured from under the camera, which has moved.
         let ground = Some(GroundPoint { east_m: 0.0, north_m: 8.0, error_m: 0.2 });
         let (here, there) = (Place { ground, ..after(100.0, 300.0) }, Place { ground, ..before.clone() });
