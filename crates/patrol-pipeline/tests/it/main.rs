@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, reason = "helpers of tests")]
 
 mod accounts;
+mod flight;
 mod in_full;
 mod isolation;
 mod lanes;
