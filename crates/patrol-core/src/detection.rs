@@ -28,6 +28,17 @@ pub struct Blob {
     pub contrast_sigma: f32,
 }
 
+/// Where a pose network sees a body's joints: each the middle of left and right, pixels of the picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Joints {
+    pub shoulders: PixelPoint,
+    pub hips: PixelPoint,
+    /// `None` where the network is not sure of them.
+    pub knees: Option<PixelPoint>,
+    /// How sure it is of the less certain of shoulders and hips, 0–1.
+    pub score: f32,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Detection {
     pub bbox: PixelBox,

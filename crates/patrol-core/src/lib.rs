@@ -21,7 +21,7 @@ pub mod weather;
 
 pub use camera::{Camera, CameraId, LinkStatus, Modality, Promise};
 pub use clock::{Clock, ManualClock, ScaledClock, SystemClock};
-pub use detection::{Blob, Detection, DetectionSource};
+pub use detection::{Blob, Detection, DetectionSource, Joints};
 pub use geometry::{PictureSize, PixelBox, PixelPoint, UnitBox};
 pub use lead::{Lead, LeadId, LeadState, Tier};
 pub use outcome::{FailureKind, Outcome, Tally, UnusableKind};

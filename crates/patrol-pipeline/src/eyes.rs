@@ -1,7 +1,7 @@
 //! The detectors of one worker. Each worker has its own: an inference session is not shared between threads.
 
-use patrol_core::{Clock, Detection, DetectionSource, Picture, PixelBox};
-use patrol_vision::{DetectContext, Detector, VisionError, combine};
+use patrol_core::{Clock, Detection, DetectionSource, Joints, Picture, PixelBox};
+use patrol_vision::{DetectContext, Detector, PoseEstimator, VisionError, combine};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ pub struct Eyes {
     /// Of the network before: whether one of the next has found the same person.
     agreed: Vec<bool>,
     hot: Vec<Detection>,
+    pose: Option<Box<dyn PoseEstimator>>,
     /// Tells how long detectors take; without it nobody asks.
     clock: Option<Arc<dyn Clock>>,
     spent: Duration,
@@ -27,7 +28,35 @@ pub struct Eyes {
 impl Eyes {
     /// Cameras name their detectors by index into `detectors`.
     pub fn new(detectors: Vec<Box<dyn Detector>>) -> Self {
-        Self { detectors, found: Vec::new(), network: Vec::new(), agreed: Vec::new(), hot: Vec::new(), clock: None, spent: Duration::ZERO }
+        Self {
+            detectors,
+            found: Vec::new(),
+            network: Vec::new(),
+            agreed: Vec::new(),
+            hot: Vec::new(),
+            pose: None,
+            clock: None,
+            spent: Duration::ZERO,
+        }
+    }
+
+    /// Asks `pose` how those lie and stand who are found in visible light.
+    #[must_use]
+    pub fn with_pose(mut self, pose: Box<dyn PoseEstimator>) -> Self {
+        self.pose = Some(pose);
+        self
+    }
+
+    pub(crate) fn tells_poses(&self) -> bool {
+        self.pose.is_some()
+    }
+
+    /// The joints of whoever is at `place`, if they can be told, and how many inferences that took.
+    pub(crate) fn joints(&mut self, picture: &Picture, place: &PixelBox) -> Result<(Option<Joints>, u64), VisionError> {
+        let began = self.now();
+        let told = self.pose.as_mut().map_or(Ok((None, 0)), |pose| pose.joints(picture, place));
+        self.spent += self.now().saturating_sub(began);
+        told
     }
 
     /// Counts from now on how long detectors take.

@@ -16,6 +16,7 @@ pub mod load;
 pub mod look;
 mod main_view;
 mod memory;
+mod poses;
 pub mod promise;
 pub mod replay;
 mod sight;

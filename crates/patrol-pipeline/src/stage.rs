@@ -2,6 +2,7 @@
 
 use crate::cells::{CellNews, CellState, WatchCell, WatchCells};
 use crate::eyes::Eyes;
+use crate::poses::Poses;
 use crate::upright::UprightHeights;
 use patrol_core::desk::AbsenceKind;
 use patrol_core::{
@@ -54,6 +55,7 @@ pub(crate) struct Stage {
     pub(crate) memories: BTreeMap<TrackId, TrackMemory>,
     pub(crate) cells: WatchCells,
     pub(crate) change: ChangeGuard,
+    pub(crate) poses: Poses,
     /// When it was examined at every scale last.
     pub(crate) in_full_at: Option<MediaTime>,
     scenery: Scenery,
@@ -148,6 +150,7 @@ impl Stage {
             memories: BTreeMap::new(),
             cells: WatchCells::default(),
             change: ChangeGuard::new(),
+            poses: Poses::default(),
             in_full_at: None,
             scenery: Scenery::default(),
             scenery_since: None,
@@ -171,6 +174,7 @@ impl Stage {
             memories: self.memories.clone(),
             cells: self.cells.clone(),
             change: ChangeGuard::new(),
+            poses: Poses::default(),
             in_full_at: self.in_full_at,
             scenery: self.scenery.clone(),
             scenery_since: self.scenery_since,
@@ -231,6 +235,7 @@ impl Stage {
         self.home = self.home.carried(self.preset, now_from_before);
         self.tracker.carry(now_from_before);
         self.cells.carry(now_from_before);
+        self.poses.forget();
         self.walkers.retain(|_, (_, place)| carried(place, now_from_before));
         self.fixture_places.retain_mut(|place| carried(place, now_from_before));
         self.forget_scenery();
@@ -244,6 +249,7 @@ impl Stage {
     pub(crate) fn lose_places(&mut self) {
         self.tracker.lose_places();
         self.cells.cells.clear();
+        self.poses.forget();
         self.walkers.clear();
         self.fixture_places.clear();
         self.upright = UprightHeights::default();
@@ -253,7 +259,9 @@ impl Stage {
 
     /// Nobody is here of whom the next look could tell more than that nothing has changed.
     pub(crate) fn is_settled(&self) -> bool {
-        let is_settled = |track: &Track| self.cells.is_understood(track.id) || track.still_since.is_some() && self.is_known_thing(track);
+        // Who has walked up and stands still is called walking until as many looks say otherwise.
+        let is_at_rest = |track: &Track| track.still_since.is_some() && self.posture(track.id) != Posture::Walking;
+        let is_settled = |track: &Track| self.cells.is_understood(track.id) || is_at_rest(track) && self.is_known_thing(track);
         self.tracks.iter().all(is_settled)
     }
 
@@ -290,7 +298,8 @@ impl Stage {
         self.walkers.retain(|_, (seen, _)| now.since(*seen) <= WALKER_KEPT);
         for track in self.tracks.iter().filter(|track| track.stage == TrackStage::Confirmed) {
             let foot_row = track.bbox.bottom() / size.height as f32;
-            let input = PostureInput { track, size, view, learnt_upright_px: self.upright.at(foot_row) };
+            let input =
+                PostureInput { track, size, view, learnt_upright_px: self.upright.at(foot_row), joints: self.poses.joints(&track.bbox) };
             let judged = posture::judge(&input);
             if judged.posture == Posture::Walking && track.bbox.bottom() < size.height as f32 - 2.0 {
                 self.upright.learn(foot_row, track.bbox.h);

@@ -9,8 +9,8 @@ use crate::stage::Stage;
 use crate::views::{Glance, Views};
 use patrol_core::sighting::{Jpeg, Place};
 use patrol_core::{
-    Camera, CameraView, Detection, MediaTime, Outcome, Picture, PictureSize, PixelBox, Posture, Sighting, Track, TrackId, TrackStage,
-    UnusableKind, WallTime,
+    Camera, CameraView, Detection, MediaTime, Modality, Outcome, Picture, PictureSize, PixelBox, Posture, Sighting, Track, TrackId,
+    TrackStage, UnusableKind, WallTime,
 };
 use patrol_vision::change::Change;
 use patrol_vision::thermal::{ThermalConfig, ThermalReading};
@@ -324,7 +324,29 @@ impl CameraWatch {
         for place in self.stage.cells.closer(seen.media_time, |place, all| is_found(detections, place, all)) {
             self.inferences += eyes.look_closer(&self.detectors, seen, &context, &place, &mut self.detections)?;
         }
+        if self.camera.modality == Modality::Visible && eyes.tells_poses() {
+            self.ask_poses(seen, eyes);
+        }
         Ok(())
+    }
+
+    /// Asks how those hold themselves who are found and do not walk. What cannot be told is done without: the look stands.
+    fn ask_poses(&mut self, seen: &Picture, eyes: &mut Eyes) {
+        let now = seen.media_time;
+        for place in self.stage.poses.wanted(now, &self.detections, &self.stage.tracks) {
+            let joints = match eyes.joints(seen, &place) {
+                Ok((joints, inferences)) => {
+                    self.inferences += inferences;
+                    joints
+                }
+                Err(error) => {
+                    tracing::warn!(camera = %self.camera.id, sequence = seen.sequence, %error, "pose network failed");
+                    self.last_error = Some(error.to_string());
+                    None
+                }
+            };
+            self.stage.poses.told(now, &place, joints);
+        }
     }
 
     /// Counts looks in a row that could not be judged. A changed scene can: its detections stand.

@@ -22,6 +22,9 @@ pub enum Layout {
     Yolox,
     /// `[1, 4 + classes, n]`: centre x, y, width, height and class scores.
     Yolov8,
+    /// `[1, 1, 17, 3]`: y and x (parts of the input's sides) and score of the joints of COCO. The input is `[1, height, width, 3]` of bytes. No detector: it
+    /// says how somebody who was found lies or stands; see [`crate::pose`].
+    Joints,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -23,10 +23,18 @@ pub(crate) fn region(place: &PixelBox, size: PictureSize, input: [f32; 2], scale
     PixelBox::new(x, y, w, h)
 }
 
-/// A part of a picture turned by a quarter.
+/// Clockwise by one, two or three quarters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Right,
+    Over,
+    Left,
+}
+
+/// A part of a picture, turned.
 pub(crate) struct Turned {
     pub(crate) picture: Picture,
-    clockwise: bool,
+    turn: Turn,
     /// Of the part in the picture it was cut from.
     corner: (u32, u32),
     size: PictureSize,
@@ -34,7 +42,7 @@ pub(crate) struct Turned {
 
 impl Turned {
     /// Cuts out `region`, to even pixels, and turns it. `None`: nothing of it is inside the picture.
-    pub(crate) fn cut(picture: &Picture, region: &PixelBox, clockwise: bool, canvas: &mut Canvas) -> Option<Self> {
+    pub(crate) fn cut(picture: &Picture, region: &PixelBox, turn: Turn, canvas: &mut Canvas) -> Option<Self> {
         let inside = region.clipped(picture.size());
         let even = |value: f32| value.max(0.0) as u32 / 2 * 2;
         let corner = (even(inside.x), even(inside.y));
@@ -42,29 +50,30 @@ impl Turned {
         if size.width == 0 || size.height == 0 {
             return None;
         }
-        let turned = PictureSize::new(size.height, size.width);
+        let turned = if turn == Turn::Over { size } else { PictureSize::new(size.height, size.width) };
         let format = picture.format();
-        let turn = |planes: &mut [Vec<u8>]| {
+        let paint = |planes: &mut [Vec<u8>]| {
             for (index, plane) in planes.iter_mut().enumerate() {
-                turn_plane(picture, index, corner, size, clockwise, plane);
+                turn_plane(picture, index, corner, size, turn, plane);
             }
         };
-        let picture = canvas.picture(picture, turned, format, turn).ok()?;
-        Some(Self { picture, clockwise, corner, size })
+        let picture = canvas.picture(picture, turned, format, paint).ok()?;
+        Some(Self { picture, turn, corner, size })
     }
 
     /// Where a box found in the turned part stands in the picture.
     pub(crate) fn back(&self, turned: &PixelBox) -> PixelBox {
-        let (x, y) = if self.clockwise {
-            (turned.y, self.size.height as f32 - turned.right())
-        } else {
-            (self.size.width as f32 - turned.bottom(), turned.x)
+        let (width, height) = (self.size.width as f32, self.size.height as f32);
+        let (x, y, w, h) = match self.turn {
+            Turn::Right => (turned.y, height - turned.right(), turned.h, turned.w),
+            Turn::Over => (width - turned.right(), height - turned.bottom(), turned.w, turned.h),
+            Turn::Left => (width - turned.bottom(), turned.x, turned.h, turned.w),
         };
-        PixelBox::new(x + self.corner.0 as f32, y + self.corner.1 as f32, turned.h, turned.w)
+        PixelBox::new(x + self.corner.0 as f32, y + self.corner.1 as f32, w, h)
     }
 }
 
-fn turn_plane(picture: &Picture, plane: usize, corner: (u32, u32), size: PictureSize, clockwise: bool, out: &mut [u8]) {
+fn turn_plane(picture: &Picture, plane: usize, corner: (u32, u32), size: PictureSize, turn: Turn, out: &mut [u8]) {
     // Bytes that belong together, and pixels of the picture for one of the plane.
     let (bytes, coarse) = match (picture.format(), plane) {
         (PixelFormat::Gray16Le, _) => (2, 1),
@@ -78,7 +87,11 @@ fn turn_plane(picture: &Picture, plane: usize, corner: (u32, u32), size: Picture
     for y in 0..h {
         let row = &picture.row(plane, top + y)[left * bytes..(left + w) * bytes];
         for (x, pixel) in row.chunks_exact(bytes).enumerate() {
-            let at = if clockwise { x * h + (h - 1 - y) } else { (w - 1 - x) * h + y };
+            let at = match turn {
+                Turn::Right => x * h + (h - 1 - y),
+                Turn::Over => (h - 1 - y) * w + (w - 1 - x),
+                Turn::Left => (w - 1 - x) * h + y,
+            };
             out[at * bytes..(at + 1) * bytes].copy_from_slice(pixel);
         }
     }
@@ -103,17 +116,14 @@ mod tests {
     #[test]
     fn what_is_found_in_a_turned_part_stands_where_it_was() {
         let whole = picture(PixelFormat::Gray8, PictureSize::new(20, 12));
-        for clockwise in [true, false] {
-            let turned = Turned::cut(&whole, &PixelBox::new(4.0, 2.0, 12.0, 8.0), clockwise, &mut Canvas::default()).expect("inside");
-            assert_eq!(turned.picture.size(), PictureSize::new(8, 12));
-            for y in 0..12 {
-                for x in 0..8 {
+        for turn in [Turn::Right, Turn::Over, Turn::Left] {
+            let turned = Turned::cut(&whole, &PixelBox::new(4.0, 2.0, 12.0, 8.0), turn, &mut Canvas::default()).expect("inside");
+            let size = turned.picture.size();
+            assert_eq!(size, if turn == Turn::Over { PictureSize::new(12, 8) } else { PictureSize::new(8, 12) });
+            for y in 0..size.height as usize {
+                for x in 0..size.width as usize {
                     let back = turned.back(&PixelBox::new(x as f32, y as f32, 1.0, 1.0));
-                    assert_eq!(
-                        turned.picture.row(0, y)[x],
-                        whole.row(0, back.y as usize)[back.x as usize],
-                        "{x},{y} clockwise {clockwise}"
-                    );
+                    assert_eq!(turned.picture.row(0, y)[x], whole.row(0, back.y as usize)[back.x as usize], "{x},{y} {turn:?}");
                 }
             }
         }
@@ -123,9 +133,10 @@ mod tests {
     fn every_format_is_turned_and_nothing_outside_is() {
         for format in [PixelFormat::Gray8, PixelFormat::Gray16Le, PixelFormat::I420, PixelFormat::Nv12, PixelFormat::Rgb8] {
             let whole = picture(format, PictureSize::new(31, 17));
-            let turned = Turned::cut(&whole, &PixelBox::new(-5.0, -5.0, 100.0, 100.0), true, &mut Canvas::default()).expect("inside");
+            let turned =
+                Turned::cut(&whole, &PixelBox::new(-5.0, -5.0, 100.0, 100.0), Turn::Right, &mut Canvas::default()).expect("inside");
             assert_eq!(turned.picture.size(), PictureSize::new(16, 30), "{format:?}");
-            assert!(Turned::cut(&whole, &PixelBox::new(40.0, 3.0, 9.0, 9.0), true, &mut Canvas::default()).is_none());
+            assert!(Turned::cut(&whole, &PixelBox::new(40.0, 3.0, 9.0, 9.0), Turn::Right, &mut Canvas::default()).is_none());
         }
     }
 

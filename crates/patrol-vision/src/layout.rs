@@ -46,6 +46,7 @@ impl Layout {
                 let subcells = open_or(1, &|size| [1, 2, 4].iter().any(|split| size == 5 * split * split));
                 shape.len() == 4 && subcells && sides
             }
+            Self::Joints => false,
         };
         if first && fits {
             return Ok(());
@@ -56,6 +57,7 @@ impl Layout {
             Self::Center => {
                 format!("[{pictures}, 5 · subcells, {} / stride, {} / stride] with 1, 4 or 16 subcells", input.height, input.width)
             }
+            Self::Joints => "a detector; a model of joints is named under [pose]".to_owned(),
         })
     }
 
@@ -66,6 +68,7 @@ impl Layout {
             Self::Yolox => read_yolox(values, sizes[2], input, person_class, min_score, out),
             Self::Yolov8 => read_yolov8(values, sizes[2], person_class, min_score, out),
             Self::Center => CenterMap::new(values, sizes).read(input, min_score, out),
+            Self::Joints => {}
         }
     }
 }

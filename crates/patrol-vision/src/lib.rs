@@ -6,7 +6,7 @@
 //! [`hot_spot`] finds warm bodies in thermal pictures without a model; [`combine`](combine()) puts both together;
 //! [`thermal`] reads intensity from thermal video, whatever its palette, polarity and overlays;
 //! [`usability`] refuses pictures in which nobody could be seen; [`change`] says whether one need not be examined again and what became of a place;
-//! [`motion`] says how the camera itself has moved; [`jpeg`] makes evidence.
+//! [`motion`] says how the camera itself has moved; [`pose`] where a person's joints are; [`jpeg`] makes evidence.
 
 pub mod batch;
 pub mod calibration;
@@ -24,6 +24,7 @@ pub mod luma;
 pub mod motion;
 mod network;
 pub mod onnx;
+pub mod pose;
 pub mod prepare;
 mod resample;
 pub mod runtime;
@@ -41,6 +42,7 @@ pub use error::VisionError;
 pub use hot_spot::{HotSpot, HotSpotConfig};
 pub use motion::{CameraMotion, Motion, MotionKind};
 pub use onnx::OnnxDetector;
+pub use pose::{PoseEstimator, PoseNetwork};
 pub use runtime::OnnxRuntime;
 pub use thermal::{ThermalConfig, ThermalNormaliser, ThermalReading};
 pub use usability::UsabilityGuard;

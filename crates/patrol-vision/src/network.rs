@@ -102,7 +102,7 @@ impl Network {
     }
 }
 
-fn cpu_session(runtime: &OnnxRuntime, card: &ModelCard, threads: usize) -> Result<Session, VisionError> {
+pub(crate) fn cpu_session(runtime: &OnnxRuntime, card: &ModelCard, threads: usize) -> Result<Session, VisionError> {
     session(runtime, card, threads, false).map_err(|problem| VisionError::Model {
         file: card.file.clone(),
         what: "the model cannot be opened".to_owned(),
@@ -154,7 +154,7 @@ pub(crate) fn inference(card: &ModelCard, error: &ort::Error) -> VisionError {
     VisionError::Inference { model: card.name.clone(), problem: error.message().to_owned() }
 }
 
-fn named(outlets: &[Outlet], name: Option<&str>, what: &str, card: &ModelCard) -> Result<usize, VisionError> {
+pub(crate) fn named(outlets: &[Outlet], name: Option<&str>, what: &str, card: &ModelCard) -> Result<usize, VisionError> {
     let found = match name {
         Some(name) => outlets.iter().position(|outlet| outlet.name() == name),
         None => (!outlets.is_empty()).then_some(0),

@@ -3,7 +3,7 @@
 use crate::batch::BatchSession;
 use crate::canvas::Canvas;
 use crate::card::{InputSpec, ModelCard, TilesWhen};
-use crate::closer::{self, Turned};
+use crate::closer::{self, Turn, Turned};
 use crate::detector::{DetectContext, Detector, Device};
 use crate::error::VisionError;
 use crate::layout::{Candidate, InputExtent, keep_best};
@@ -226,9 +226,9 @@ impl Detector for OnnxDetector {
         self.examine(picture, &Tile { region, whole: false, ..Tile::whole(picture.size()) }, context.modality)?;
         let mut inferences = 1;
         // Others' networks for visible light are taught upright people: one who lies stands up when the picture is turned.
-        let turns: &[bool] = if context.modality == Modality::Visible && !self.card.any_turn { &[true, false] } else { &[] };
-        for &clockwise in turns {
-            let Some(turned) = Turned::cut(picture, &region, clockwise, &mut self.canvas) else { continue };
+        let turns: &[Turn] = if context.modality == Modality::Visible && !self.card.any_turn { &[Turn::Right, Turn::Left] } else { &[] };
+        for &turn in turns {
+            let Some(turned) = Turned::cut(picture, &region, turn, &mut self.canvas) else { continue };
             let first = self.found.len();
             self.examine(&turned.picture, &Tile::whole(turned.picture.size()), context.modality)?;
             for found in &mut self.found[first..] {

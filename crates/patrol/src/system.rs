@@ -6,7 +6,7 @@ use crate::scripted::Scripted;
 use patrol_city::{Outlet, OutletConfig, Signer, Site};
 use patrol_core::{CameraId, Modality};
 use patrol_pipeline::{Eyes, live::MakeEyes};
-use patrol_vision::{BatchSession, Detector, Device, HotSpot, OnnxDetector, OnnxRuntime};
+use patrol_vision::{BatchSession, Detector, Device, HotSpot, OnnxDetector, OnnxRuntime, PoseNetwork};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,14 +33,18 @@ pub(crate) fn thermal_or(modality: Modality) -> Modality {
 
 /// How every worker makes its detectors. Loads ONNX Runtime once when any detector needs it, and each model on a GPU once for all workers.
 pub(crate) fn make_eyes(plan: &Plan) -> Result<MakeEyes, String> {
-    let needs_runtime = plan.detectors.iter().any(DetectorPlan::needs_onnx_runtime);
+    let needs_runtime = plan.pose.is_some() || plan.detectors.iter().any(DetectorPlan::needs_onnx_runtime);
     let runtime = if needs_runtime { Some(onnx_runtime().map_err(|error| format!("{error:#}"))?) } else { None };
     let shared: Result<Vec<_>, String> = plan.detectors.iter().map(|detector| shared_session(detector, runtime.as_ref())).collect();
-    let (detectors, shared) = (plan.detectors.clone(), shared?);
+    let (detectors, pose, shared) = (plan.detectors.clone(), plan.pose.clone(), shared?);
     Ok(Arc::new(move || {
         let each = detectors.iter().zip(&shared);
         let made: Result<_, String> = each.map(|(detector, shared)| make_detector(detector, runtime.as_ref(), shared.as_ref())).collect();
-        Ok(Eyes::new(made?))
+        let eyes = Eyes::new(made?);
+        Ok(match (&pose, &runtime) {
+            (Some(card), Some(runtime)) => eyes.with_pose(Box::new(PoseNetwork::open(runtime, card).map_err(|error| error.to_string())?)),
+            _ => eyes,
+        })
     }))
 }
 

@@ -36,6 +36,9 @@ pub(super) struct Figure {
     pub limbs: &'static [Limb],
 }
 
+/// Of every figure but dogs: its trunk from shoulders to hips.
+pub(super) const TRUNK_LIMB: usize = 0;
+
 const fn one(a: [f32; 3], b: [f32; 3], radius_a: f32, radius_b: f32) -> Limb {
     Limb { a, b, radius_a, radius_b, is_pair: false }
 }

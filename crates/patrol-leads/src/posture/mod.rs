@@ -3,8 +3,8 @@
 //! With a view, figures of known size (`figures.rs`) are placed where the box is, turned and scaled, and all that fits what is seen is weighed (`shape.rs`):
 //! that holds from a street lamp as well as straight down, where width over height alone says nothing.
 //!
-//! What cannot be told, by geometry: who lies along the line of sight is as high and wide as one who crouches, sits or stands where the camera looks down by about
-//! 34°, 28–41° or 47° (his length · sin against their height · cos). There a warm region's moments help, and time (`filter.rs`).
+//! What cannot be told from an outline, by geometry: who lies along the line of sight is as high and wide as one who crouches, sits or stands where the camera looks down by about
+//! 34°, 28–41° or 47° (his length · sin against their height · cos). There a warm region's moments help, the joints that a pose network sees (`joints.rs`), and time (`filter.rs`).
 
 #[cfg(test)]
 mod capsules;
@@ -12,6 +12,7 @@ mod capsules;
 mod dice;
 mod figures;
 mod filter;
+mod joints;
 #[cfg(test)]
 mod rendered;
 #[cfg(test)]
@@ -24,7 +25,7 @@ use figures::Kind;
 pub use filter::PostureFilter;
 
 use patrol_core::view::UPRIGHT_HEIGHT_M;
-use patrol_core::{CameraView, PictureSize, Posture, Track};
+use patrol_core::{CameraView, Joints, PictureSize, Posture, Track};
 
 /// Below this a body has no posture (design §5), pixels: short and long side; half a pixel less, by which edges are uncertain.
 const BODY_MIN_PX: (f32, f32) = (7.5, 13.5);
@@ -65,6 +66,8 @@ pub struct PostureInput<'a> {
     pub view: Option<&'a CameraView>,
     /// Height of an upright person at this row, learnt from walkers: for cameras without a view.
     pub learnt_upright_px: Option<UprightPx>,
+    /// Where a pose network sees the joints.
+    pub joints: Option<Joints>,
 }
 
 /// How tall a person who stands is in the picture, pixels, and by how much one of them differs (1 σ).
@@ -80,7 +83,7 @@ pub struct PostureJudgement {
     pub posture: Posture,
     /// 0–1: its share in all that fits; of `Unknown`, what the look weighs.
     pub confidence: f32,
-    /// Stable reason: `shape`, `learnt-height`, `outline`, `speed`; of `Unknown`: `too-small`, `cut-by-edge`, `above-horizon`, `no-body-fits`, `ambiguous`
+    /// Stable reason: `shape`, `learnt-height`, `outline`, `joints`, `speed`; of `Unknown`: `too-small`, `cut-by-edge`, `above-horizon`, `no-body-fits`, `ambiguous`
     /// (upright or down), `sitting-or-down`, `smaller-than-a-body` (a dog).
     pub why: &'static str,
 }
@@ -116,8 +119,8 @@ pub fn judge(input: &PostureInput) -> PostureJudgement {
     }
     let shape = match (input.view, input.learnt_upright_px) {
         (Some(view), _) => by_view(input, view),
-        (None, Some(upright)) if upright.height >= BODY_MIN_PX.1 => by_learnt_height(input, upright),
-        (None, _) => by_outline(input),
+        (None, Some(upright)) if upright.height >= BODY_MIN_PX.1 => joints::weighed(input, by_learnt_height(input, upright)),
+        (None, _) => joints::weighed(input, by_outline(input)),
     };
     let is_clearly_down = shape.posture.is_down() && shape.confidence >= 0.6;
     if speed_m_s > WALKING_M_S && !is_clearly_down { walking } else { shape }
@@ -134,7 +137,7 @@ fn by_view(input: &PostureInput, view: &CameraView) -> PostureJudgement {
     if is_cut(input) {
         return unknown(0.1, "cut-by-edge");
     }
-    let Some(shares) = shape::weigh(input.track, view, input.size) else { return unknown(0.0, "above-horizon") };
+    let Some(shares) = shape::weigh(input.track, view, input.size, input.joints.as_ref()) else { return unknown(0.0, "above-horizon") };
     if !shares.is_body {
         return unknown(0.1, NO_BODY_FITS);
     }

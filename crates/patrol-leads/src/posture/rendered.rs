@@ -147,6 +147,11 @@ pub(super) struct Shot {
 
 /// Box and blob of the warm region as `hot-spot` would give them; `None` when the body leaves the picture or nothing is above the threshold.
 pub(super) fn photograph(pose: Pose, shot: &Shot, dice: &mut Dice) -> Option<(PixelBox, Blob)> {
+    photograph_trunk(pose, shot, dice).map(|(bbox, blob, _)| (bbox, blob))
+}
+
+/// The same, with the ends of its trunk: shoulders, then hips.
+pub(super) fn photograph_trunk(pose: Pose, shot: &Shot, dice: &mut Dice) -> Option<(PixelBox, Blob, [PixelPoint; 2])> {
     let stature = if pose.is_dog() { dice.between(0.6, 1.0) } else { 1.0 + 0.06 * dice.normal().clamp(-2.0, 2.0) };
     let girth = dice.between(0.9, 1.3);
     let (sin, cos) = shot.facing_deg.to_radians().sin_cos();
@@ -195,7 +200,14 @@ pub(super) fn photograph(pose: Pose, shot: &Shot, dice: &mut Dice) -> Option<(Pi
     let noise = dice.between(0.02, 0.10);
     let noisy: Vec<f32> = warmth.iter().map(|value| value + noise * dice.normal()).collect();
     let smooth = blurred(&noisy, w, &[0.25, 0.5, 0.25]);
-    segment(&smooth, w, body * dice.between(0.4, 0.6), (left, top))
+    let (bbox, blob) = segment(&smooth, w, body * dice.between(0.4, 0.6), (left, top))?;
+    // Nothing else is exactly as warm as the trunk.
+    let trunk: Vec<_> = discs.iter().filter(|(.., warm)| *warm == 1.0).collect();
+    let middle = |end: fn(&(Disc, Disc, f32)) -> PixelPoint| {
+        let sum = trunk.iter().map(|disc| end(disc)).fold((0.0, 0.0), |(x, y), at| (x + at.x, y + at.y));
+        PixelPoint { x: sum.0 / trunk.len() as f32, y: sum.1 / trunk.len() as f32 }
+    };
+    Some((bbox, blob, [middle(|disc| disc.0.0), middle(|disc| disc.1.0)]))
 }
 
 type Disc = (PixelPoint, f32);

@@ -1,10 +1,10 @@
 //! Bodies from 20 m to 120 m and from oblique views to straight down, rendered and judged.
 
 use super::dice::Dice;
-use super::rendered::{Pose, Shot, photograph};
+use super::rendered::{Pose, Shot, photograph_trunk};
 use super::tests::track;
 use super::*;
-use patrol_core::{Blob, GroundPoint, PixelBox};
+use patrol_core::{Blob, GroundPoint, PixelBox, PixelPoint};
 use std::collections::BTreeMap;
 
 const SIZE: PictureSize = PictureSize::new(640, 512);
@@ -20,6 +20,7 @@ struct Case {
     depression_deg: f32,
     bbox: PixelBox,
     blob: Blob,
+    joints: Joints,
     /// As the system believes it to be: 4 % of height and 1° of tilt wrong, 1 σ.
     view: CameraView,
 }
@@ -33,10 +34,24 @@ impl Case {
         let bearing_deg = view.heading_deg + hfov_deg * dice.between(-0.35, 0.35);
         let (sin_b, cos_b) = bearing_deg.to_radians().sin_cos();
         let ground = GroundPoint { east_m: slant_m * cos * sin_b, north_m: slant_m * cos * cos_b, error_m: 0.0 };
-        let (bbox, blob) = photograph(pose, &Shot { size: SIZE, view, ground, facing_deg: bearing_deg + turn_deg }, dice)?;
+        let (bbox, blob, trunk) = photograph_trunk(pose, &Shot { size: SIZE, view, ground, facing_deg: bearing_deg + turn_deg }, dice)?;
         let height_m = view.height_m * (1.0 + 0.04 * dice.normal());
         let view = CameraView { height_m, tilt_deg: (view.tilt_deg + dice.normal()).min(90.0), ..view };
-        Some(Self { pose, depression_deg, bbox, blob, view })
+        Some(Self { pose, depression_deg, bbox, blob, joints: joints(trunk, &bbox), view })
+    }
+}
+
+/// As a pose network tells them: half of what it sees a trunk longer by lies beyond each end, and it errs by a tenth of a trunk to some side.
+fn joints([shoulders, hips]: [PixelPoint; 2], bbox: &PixelBox) -> Joints {
+    let (dx, dy) = (shoulders.x - hips.x, shoulders.y - hips.y);
+    // Which side depends on the place, so that nothing else in these tests changes.
+    let error_rad = 7.0 * bbox.x + 3.0 * bbox.y;
+    let (x, y) = (0.1 * dx.hypot(dy) * error_rad.sin() + error_rad.cos(), 0.1 * dx.hypot(dy) * error_rad.cos() + error_rad.sin());
+    Joints {
+        shoulders: PixelPoint { x: shoulders.x + 0.15 * dx + x, y: shoulders.y + 0.15 * dy + y },
+        hips: PixelPoint { x: hips.x - 0.15 * dx - x, y: hips.y - 0.15 * dy - y },
+        knees: None,
+        score: 0.7,
     }
 }
 
@@ -76,7 +91,7 @@ fn with_the_blob_who_lies_is_found_and_who_stands_does_not_lie() {
     let (mut small, mut failures) = (0, Vec::new());
     for case in &cases {
         let track = track(case.bbox, Some(case.blob), 0.0);
-        let input = PostureInput { track: &track, size: SIZE, view: Some(&case.view), learnt_upright_px: None };
+        let input = PostureInput { track: &track, size: SIZE, view: Some(&case.view), learnt_upright_px: None, joints: None };
         let judged = judge(&input);
         if judged.why == TOO_SMALL {
             small += 1;
@@ -125,6 +140,46 @@ fn with_the_blob_who_lies_is_found_and_who_stands_does_not_lie() {
         println!("{upright:?}, all bands: lying {wrong:.4}");
         if wrong > 0.02 {
             failures.push(format!("{upright:?} called lying: {wrong:.4}"));
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// For cameras in visible light: a box, without a warm region's moments.
+#[test]
+fn with_joints_more_of_those_who_lie_are_found_and_fewer_of_those_who_stand_are_called_lying() {
+    let cases = cases();
+    // Of each pose: how many lie, are down, are upright and how many there are, without joints, with them, and with those of one who stands before him.
+    let mut table: BTreeMap<(&str, Pose), [[f32; 4]; 3]> = BTreeMap::new();
+    for case in &cases {
+        let band = if case.depression_deg < 60.0 { "30–60°" } else { "60–90°" };
+        let track = track(case.bbox, None, 0.0);
+        let foot = case.bbox.foot();
+        let upright_px = 0.3 * case.view.pixels_per_metre(case.bbox.centre(), SIZE).expect("on the ground");
+        let anothers = Joints { hips: foot, shoulders: PixelPoint { y: foot.y - upright_px, ..foot }, ..case.joints };
+        for (counts, joints) in table.entry((band, case.pose)).or_default().iter_mut().zip([None, Some(case.joints), Some(anothers)]) {
+            let judged = judge(&PostureInput { track: &track, size: SIZE, view: Some(&case.view), learnt_upright_px: None, joints });
+            if judged.why != TOO_SMALL {
+                counts[0] += f32::from(judged.posture == Posture::Lying);
+                counts[1] += f32::from(judged.posture.is_down());
+                counts[2] += f32::from(matches!(judged.posture, Posture::Standing | Posture::Walking));
+                counts[3] += 1.0;
+            }
+        }
+    }
+    let mut failures = Vec::new();
+    for ((band, pose), counts) in &table {
+        let [without, with, anothers] = counts.map(|counts| [0, 1, 2].map(|which| counts[which] / counts[3]));
+        println!("{band} {pose:?}: lying, down, upright without joints {without:.3?}, with {with:.3?}, another's {anothers:.3?}");
+        let is_right = match pose {
+            Pose::Standing | Pose::Walking => with[1] <= 0.015 && with[2] > without[2],
+            Pose::Sitting | Pose::Bench => with[1] <= 0.07 && with[2] <= 0.08,
+            Pose::Lying => with[0] >= 0.9 && with[0] >= without[0] - 0.01 && anothers[2] <= 0.02,
+            Pose::Curled => with[1] >= 0.88 && with[1] > without[1] && anothers[2] <= 0.02,
+            _ => true,
+        };
+        if !is_right {
+            failures.push(format!("{band} {pose:?}"));
         }
     }
     assert!(failures.is_empty(), "{failures:#?}");

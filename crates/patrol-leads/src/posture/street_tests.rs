@@ -43,7 +43,7 @@ fn judged(pose: Pose, camera: &(f32, PictureSize, f32), height_m: f32, away_m: f
     let by_box = bbox.grown(-0.6);
     let name = if pose == Pose::Lying { format!("Lying {turn_deg:2}°") } else { format!("{pose:?}") };
     for (detector, track) in [("blob", track(bbox, Some(blob), 0.0)), ("box", track(by_box, None, 0.0))] {
-        let judged = judge(&PostureInput { track: &track, size, view: Some(&believed), learnt_upright_px: None });
+        let judged = judge(&PostureInput { track: &track, size, view: Some(&believed), learnt_upright_px: None, joints: None });
         let called = if judged.posture == Posture::Unknown { judged.why.to_owned() } else { format!("{:?}", judged.posture) };
         if judged.why != TOO_SMALL {
             let row = table.entry((name.clone(), band((height_m / away_m).atan().to_degrees()), detector)).or_default();

@@ -74,7 +74,8 @@ fn called(body: Body, from_deg: u32, to_deg: u32, has_blob: bool) -> BTreeMap<St
                 contrast_sigma: 8.0,
             };
             let track = track(bbox, has_blob.then_some(blob), 0.0);
-            let posture = judge(&PostureInput { track: &track, size: SIZE, view: Some(&view), learnt_upright_px: None }).posture;
+            let posture =
+                judge(&PostureInput { track: &track, size: SIZE, view: Some(&view), learnt_upright_px: None, joints: None }).posture;
             *counts.entry(format!("{posture:?}")).or_insert(0.0) += 1.0;
             total += 1.0;
         }
@@ -206,7 +207,9 @@ fn a_figure_of_other_make_is_judged_alike() {
                         continue;
                     };
                     let track = track(bbox, has_blob.then_some(blob), 0.0);
-                    let posture = judge(&PostureInput { track: &track, size: SIZE, view: Some(&view), learnt_upright_px: None }).posture;
+                    let posture =
+                        judge(&PostureInput { track: &track, size: SIZE, view: Some(&view), learnt_upright_px: None, joints: None })
+                            .posture;
                     total += 1.0;
                     right += f32::from(u8::from(if upright { posture == Posture::Standing } else { posture.is_down() }));
                     wrong += f32::from(u8::from(if upright { posture.is_down() } else { posture == Posture::Standing }));
@@ -228,8 +231,9 @@ fn a_figure_of_other_make_is_judged_alike() {
 #[test]
 fn small_cut_or_walking_bodies() {
     let view = CameraView { height_m: 6.0, tilt_deg: 25.0, heading_deg: 0.0, hfov_deg: 60.0 };
-    let judged =
-        |bbox, speed| judge(&PostureInput { track: &track(bbox, None, speed), size: SIZE, view: Some(&view), learnt_upright_px: None });
+    let judged = |bbox, speed| {
+        judge(&PostureInput { track: &track(bbox, None, speed), size: SIZE, view: Some(&view), learnt_upright_px: None, joints: None })
+    };
     assert_eq!(judged(PixelBox::new(600.0, 300.0, 6.0, 13.0), 0.0).posture, Posture::Unknown);
     assert_eq!(judged(PixelBox::new(600.0, 640.0, 60.0, 80.0), 0.0).why, "cut-by-edge");
     assert_eq!(judged(PixelBox::new(600.0, 300.0, 40.0, 140.0), 120.0).posture, Posture::Walking);
@@ -240,7 +244,7 @@ fn without_a_view_the_learnt_height_or_the_outline_speak() {
     let judged = |w, h, upright: Option<f32>| {
         let track = track(PixelBox::new(600.0, 300.0, w, h), None, 0.0);
         let learnt_upright_px = upright.map(|height| UprightPx { height, sigma: 0.08 * height });
-        judge(&PostureInput { track: &track, size: SIZE, view: None, learnt_upright_px })
+        judge(&PostureInput { track: &track, size: SIZE, view: None, learnt_upright_px, joints: None })
     };
     // Near the height at which one begins to stand, a look counts for less.
     assert!(judged(30.0, 82.0, Some(100.0)).confidence < judged(30.0, 98.0, Some(100.0)).confidence - 0.2);

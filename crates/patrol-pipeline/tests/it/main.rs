@@ -9,5 +9,6 @@ mod isolation;
 mod lanes;
 mod live_camera;
 mod one_person_one_lead;
+mod poses;
 mod stay;
 mod world;

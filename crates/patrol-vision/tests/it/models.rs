@@ -1,8 +1,10 @@
 //! Tiny models of every layout give the boxes they were made to give; wrong cards and files are named.
 
 use crate::scene::sized;
-use patrol_core::{Detection, DetectionSource, Modality, Picture, PictureSize, PixelBox, PixelFormat};
-use patrol_vision::{BatchSession, DetectContext, Detector, Device, ModelCard, OnnxDetector, OnnxRuntime, VisionError};
+use patrol_core::{Detection, DetectionSource, Joints, Modality, Picture, PictureSize, PixelBox, PixelFormat};
+use patrol_vision::{
+    BatchSession, DetectContext, Detector, Device, ModelCard, OnnxDetector, OnnxRuntime, PoseEstimator, PoseNetwork, VisionError,
+};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -286,32 +288,24 @@ fn cards_of_the_tree_load() {
     }
 }
 
-/// Of people over 100×100 pixels in the first pictures of people-visible `val`, turned by so many quarters: found, and all. `None`, aloud, where
-/// something is missing.
-fn large_people_seen(model: &str, quarters: u32) -> Option<(usize, usize)> {
-    let Some(data) = std::env::var_os("PATROL_DATA").map(PathBuf::from) else {
+/// The first pictures of people-visible `val`, turned clockwise by so many quarters, each with its people over 100×100 pixels. `None`, aloud, where they are not.
+fn large_people(quarters: u32) -> Option<Vec<(Picture, Vec<PixelBox>)>> {
+    let Some(root) = std::env::var_os("PATROL_DATA").map(|data| PathBuf::from(data).join("people-visible")) else {
         println!("skipped: PATROL_DATA is not set");
         return None;
     };
-    let card = ModelCard::load(&root().join("models").join(model)).expect("a good card");
-    let root = data.join("people-visible");
-    let (Ok(text), true) = (std::fs::read(root.join("val.json")), card.file.is_file()) else {
-        println!("skipped: people-visible or the weights of {model} are not here");
+    let Ok(text) = std::fs::read(root.join("val.json")) else {
+        println!("skipped: people-visible is not here");
         return None;
     };
-    let mut detector = OnnxDetector::open(&runtime()?, &card, Device::Cpu, None, 1).expect("opens");
     let truth: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
-    let (mut hits, mut people) = (0, 0);
-    for entry in truth["images"].as_array().expect("a list").iter().take(40) {
+    let of_picture = |entry: &serde_json::Value| {
         let mut image = image::open(root.join(entry["file_name"].as_str().expect("a name"))).expect("a picture").into_rgb8();
         for _ in 0..quarters {
             image = image::imageops::rotate90(&image);
         }
         let (width, height) = image.dimensions();
-        let picture = sized(PictureSize::new(width, height), PixelFormat::Rgb8, vec![image.into_raw()]);
-        let mut found = Vec::new();
-        let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full: Some(0) };
-        detector.detect(&picture, &context, &mut found).expect("runs");
+        let mut people = Vec::new();
         for annotation in truth["annotations"].as_array().expect("a list").iter().filter(|annotation| annotation["image_id"] == entry["id"])
         {
             let b: Vec<f32> =
@@ -319,16 +313,82 @@ fn large_people_seen(model: &str, quarters: u32) -> Option<(usize, usize)> {
             if b[2] * b[3] > 10_000.0 && annotation["iscrowd"] == 0 {
                 let mut person = PixelBox::new(b[0], b[1], b[2], b[3]);
                 for _ in 0..quarters {
-                    // Clockwise; the pictures are square.
+                    // The pictures are square.
                     person = PixelBox::new(width as f32 - person.y - person.h, person.x, person.h, person.w);
                 }
-                people += 1;
-                hits += usize::from(found.iter().any(|detection| detection.bbox.iou(&person) > 0.5));
+                people.push(person);
             }
         }
+        (sized(PictureSize::new(width, height), PixelFormat::Rgb8, vec![image.into_raw()]), people)
+    };
+    Some(truth["images"].as_array().expect("a list").iter().take(40).map(of_picture).collect())
+}
+
+/// A card whose file is there; `None`, aloud, where it is not.
+fn shipped(model: &str) -> Option<ModelCard> {
+    let card = ModelCard::load(&root().join("models").join(model)).expect("a good card");
+    if !card.file.is_file() {
+        println!("skipped: the weights of {model} are not here");
     }
-    assert!(people > 10, "{people}");
-    Some((hits, people))
+    card.file.is_file().then_some(card)
+}
+
+/// Of the large people of [`large_people`]: found, and all.
+fn large_people_seen(model: &str, quarters: u32) -> Option<(usize, usize)> {
+    let (card, pictures) = (shipped(model)?, large_people(quarters)?);
+    let mut detector = OnnxDetector::open(&runtime()?, &card, Device::Cpu, None, 1).expect("opens");
+    let (mut hits, mut all) = (0, 0);
+    for (picture, people) in pictures {
+        let mut found = Vec::new();
+        let context = DetectContext { modality: Modality::Visible, view: None, gsd_m: None, in_full: Some(0) };
+        detector.detect(&picture, &context, &mut found).expect("runs");
+        all += people.len();
+        hits += people.iter().filter(|person| found.iter().any(|detection| detection.bbox.iou(person) > 0.5)).count();
+    }
+    assert!(all > 10, "{all}");
+    Some((hits, all))
+}
+
+/// Who is much higher than wide stands or walks; turned by quarters he lies, or stands on his head.
+#[test]
+fn a_pose_network_tells_which_way_a_trunk_points_however_it_is_turned() {
+    for quarters in 0..4 {
+        let (Some(card), Some(pictures), Some(runtime)) = (shipped("movenet-lightning"), large_people(quarters), runtime()) else { return };
+        let mut pose = PoseNetwork::open(&runtime, &card).expect("opens");
+        let wanted_rad = quarters as f32 * std::f32::consts::FRAC_PI_2;
+        let (mut told, mut right, mut all, mut passes) = (0, 0, 0, 0);
+        for (picture, people) in pictures {
+            let is_upright = |person: &&PixelBox| {
+                let [long, short] = if quarters % 2 == 0 { [person.h, person.w] } else { [person.w, person.h] };
+                long > 1.8 * short
+            };
+            for person in people.iter().filter(is_upright) {
+                let (joints, inferences) = pose.joints(&picture, person).expect("runs");
+                (all, passes) = (all + 1, passes + inferences);
+                let Some(Joints { shoulders, hips, .. }) = joints else { continue };
+                told += 1;
+                // Clockwise from up.
+                let points_rad = (shoulders.x - hips.x).atan2(hips.y - shoulders.y);
+                right += usize::from((points_rad - wanted_rad).cos() > 0.7);
+            }
+        }
+        println!("turned by {quarters} quarters: {right} right of {told} told of {all}, {passes} inferences");
+        assert!(all > 10 && told * 2 > all && right * 10 >= told * 8, "{right} right of {told} told of {all}");
+    }
+}
+
+#[test]
+fn a_detector_is_no_pose_network_and_the_other_way_round() {
+    let Some(runtime) = runtime() else { return };
+    let (_folder, tiny) = card("tiny-center", "center", "", GREY);
+    let Err(error) = PoseNetwork::open(&runtime, &tiny) else { panic!("it finds people") };
+    assert!(error.to_string().contains("layout: found center, wanted joints"), "{error}");
+    let (_folder, tiny) = card("tiny-center", "joints", "", COLOUR);
+    let Err(error) = PoseNetwork::open(&runtime, &tiny) else { panic!("its tensors are a detector's") };
+    assert!(error.to_string().contains("wanted uint8 [1, 32, 32, 3]"), "{error}");
+    let Some(movenet) = shipped("movenet-lightning") else { return };
+    let Err(error) = OnnxDetector::open(&runtime, &movenet, Device::Cpu, None, 1) else { panic!("it finds nobody") };
+    assert!(error.to_string().contains("movenet_lightning_int8.onnx"), "{error}");
 }
 
 #[test]

@@ -153,6 +153,7 @@ fn plan(scene: &Scene, args: &Args, secret: &str, city: SocketAddr, callbacks: S
         system_code: "31010100085026000001".to_owned(),
         weather: Some(scene.weather()),
         detectors: vec![DetectorPlan::HotSpot(HotSpotConfig { min_score: HOT_SPOT_MIN_SCORE, ..HotSpotConfig::default() })],
+        pose: None,
         cameras: scene
             .cameras()
             .iter()

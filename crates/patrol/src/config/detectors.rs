@@ -4,7 +4,8 @@ use super::faults;
 use super::plan::DetectorPlan;
 use super::problem::Problems;
 use super::source::quoted;
-use super::written::DetectorTable;
+use super::written::{DetectorTable, PoseTable};
+use patrol_vision::card::Layout;
 use patrol_vision::{Device, HotSpotConfig, ModelCard};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -165,9 +166,12 @@ fn onnx_plan(table: &DetectorTable, place: &str, folder: &Path, problems: &mut P
         );
         return None;
     };
-    let card = crate::models::find(model, folder).and_then(|card| ModelCard::load(&card).map_err(|error| error.to_string()));
-    let card = card.map(|card| if wants_fp32 { card.in_fp32() } else { card });
-    match card.and_then(|card| card.verify().map(|()| card).map_err(|error| error.to_string())) {
+    match verified(model, folder, wants_fp32) {
+        Ok(card) if card.layout == Layout::Joints => {
+            let wanted = "a model that finds people: this one says how those hold themselves who are found";
+            problems.error(format!("{place}.model"), quoted(model), wanted, "name it under [pose]");
+            None
+        }
         Ok(mut card) => {
             match (&mut card.scale, table.tiles) {
                 (Some(scale), Some(tiles)) => scale.tiles = tiles,
@@ -182,13 +186,35 @@ fn onnx_plan(table: &DetectorTable, place: &str, folder: &Path, problems: &mut P
             Some(DetectorPlan::Onnx { card: Box::new(card), device, batch_max: table.batch_max.unwrap_or(1), min_score: table.min_score })
         }
         Err(why) => {
-            problems.error(
-                format!("{place}.model"),
-                why,
-                "a model card whose file is there with the right SHA-256",
-                format!("`patrol models verify` checks all, `patrol models fetch {model}` gets a missing file"),
-            );
+            problems.error(format!("{place}.model"), why, WANTED_CARD, how_to_get(model));
             None
         }
     }
+}
+
+/// The model of the table `[pose]`.
+pub(super) fn pose(PoseTable { model }: &PoseTable, folder: &Path, problems: &mut Problems) -> Option<Box<ModelCard>> {
+    match verified(model, folder, false) {
+        Ok(card) if card.layout == Layout::Joints => return Some(Box::new(card)),
+        Ok(_) => problems.error(
+            "pose.model",
+            quoted(model),
+            "a pose model, whose card has the layout \"joints\"",
+            "name a detector as a [[detector]]",
+        ),
+        Err(why) => problems.error("pose.model", why, WANTED_CARD, how_to_get(model)),
+    }
+    None
+}
+
+const WANTED_CARD: &str = "a model card whose file is there with the right SHA-256";
+
+fn how_to_get(model: &str) -> String {
+    format!("`patrol models verify` checks all, `patrol models fetch {model}` gets a missing file")
+}
+
+fn verified(model: &str, folder: &Path, in_fp32: bool) -> Result<ModelCard, String> {
+    let card = ModelCard::load(&crate::models::find(model, folder)?).map_err(|error| error.to_string())?;
+    let card = if in_fp32 { card.in_fp32() } else { card };
+    card.verify().map(|()| card).map_err(|error| error.to_string())
 }

@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     /// Fixed weather of the file, counted as observed at the moment it is used.
     pub(crate) weather: Option<Weather>,
     pub(crate) detectors: Vec<DetectorPlan>,
+    /// The pose network that is asked about people in visible light.
+    pub(crate) pose: Option<Box<ModelCard>>,
     pub(crate) cameras: Vec<CameraPlan>,
     /// Cameras of the register that do not run: places unseen.
     pub(crate) left_out: Vec<LeftOut>,
@@ -265,6 +267,7 @@ fn build(file: PipelineFile, folder: &Path, problems: &mut Problems) -> Plan {
         region: site.region,
         system_code: site.system_code,
         detectors,
+        pose: file.pose.and_then(|table| detectors::pose(&table, folder, problems)),
         cameras: cameras.plans,
         left_out: cameras.left_out,
         rings_bytes_max: rings_mib.saturating_mul(1 << 20),

@@ -21,6 +21,7 @@ pub(crate) struct PipelineFile {
     pub(crate) weather: Option<WeatherTable>,
     /// `Err`: it could not be read; its name, when that could.
     pub(crate) detectors: Vec<Result<DetectorTable, Option<String>>>,
+    pub(crate) pose: Option<PoseTable>,
     pub(crate) cameras: Vec<Option<CameraTable>>,
     pub(crate) faults: Option<FaultsTable>,
     pub(crate) desk: Option<DeskTable>,
@@ -226,6 +227,14 @@ impl<'de> Deserialize<'de> for SecretTable {
     }
 }
 
+/// A network that says how those hold themselves whom cameras in visible light show.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PoseTable {
+    /// Name of a folder under `models/`, or the path of a card, of the layout `joints`.
+    pub(crate) model: String,
+}
+
 #[derive(Debug, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunTable {
@@ -281,6 +290,7 @@ pub(crate) fn read(text: &str, problems: &mut Problems) -> Option<PipelineFile> 
         site: table(&mut root, "site", problems),
         weather: table(&mut root, "weather", problems),
         detectors: tables(&mut root, "detector", &[], problems),
+        pose: table(&mut root, "pose", problems),
         cameras: tables(&mut root, "camera", &marks::KEYS, problems).into_iter().map(Result::ok).collect(),
         faults: table(&mut root, "faults", problems),
         desk: table(&mut root, "desk", problems),
@@ -291,7 +301,7 @@ pub(crate) fn read(text: &str, problems: &mut Problems) -> Option<PipelineFile> 
         sections,
     };
     for key in root.keys() {
-        let known = ["site", "weather", "detector", "camera", "cameras", "register", "desk", "store", "console", "city", "run"];
+        let known = ["site", "weather", "detector", "pose", "camera", "cameras", "register", "desk", "store", "console", "city", "run"];
         problems.error(key, "an unknown key", format!("one of {}", known.join(", ")), nearest(key, known.into_iter()));
     }
     Some(file)

@@ -394,6 +394,20 @@ fn tiles_are_chosen_where_the_model_knows_sizes() {
 }
 
 #[test]
+fn a_pose_model_and_a_detector_are_not_taken_for_one_another() {
+    let with = |model: &str| format!("[pose]\nmodel = \"{model}\"\n{GOOD}");
+    one_error(&with("visible-person-n"), &["pose.model", "\"visible-person-n\"", "a pose model", "[[detector]]"]);
+    one_error(&with("no-such"), &["pose.model", "no card \"no-such\"", "movenet-lightning"]);
+    if !root().join("models/movenet-lightning/movenet_lightning_int8.onnx").is_file() {
+        println!("skipped: models/movenet-lightning/movenet_lightning_int8.onnx is not there");
+        return;
+    }
+    assert_eq!(verdict(&with("movenet-lightning")).0, Some(0));
+    let detector = GOOD.replace("kind = \"hot-spot\"", "kind = \"onnx\"\nmodel = \"movenet-lightning\"");
+    one_error(&detector, &["detector[0].model", "a model that finds people", "under [pose]"]);
+}
+
+#[test]
 fn a_city_needs_to_know_who_tells_it_and_where_it_is() {
     let good = format!("{GOOD}{CITY}");
     for base in ["http://", "ftp://city.example", "city.example", "http://:80", "http://city.example/?a=1"] {
