@@ -220,6 +220,7 @@ impl Stage {
         let stay: Vec<TrackId> =
             self.cells.cells.iter().filter(|cell| cell.read(picture).0 == PlaceVerdict::Unchanged).map(|cell| cell.track).collect();
         self.tracker.restart_motion(|id| stay.contains(&id));
+        self.poses.forget();
         self.fixture_places.clear();
         self.forget_scenery();
     }
@@ -235,7 +236,8 @@ impl Stage {
         self.home = self.home.carried(self.preset, now_from_before);
         self.tracker.carry(now_from_before);
         self.cells.carry(now_from_before);
-        self.poses.forget();
+        self.refresh();
+        self.poses.carry(now_from_before);
         self.walkers.retain(|_, (_, place)| carried(place, now_from_before));
         self.fixture_places.retain_mut(|place| carried(place, now_from_before));
         self.forget_scenery();
@@ -298,8 +300,13 @@ impl Stage {
         self.walkers.retain(|_, (seen, _)| now.since(*seen) <= WALKER_KEPT);
         for track in self.tracks.iter().filter(|track| track.stage == TrackStage::Confirmed) {
             let foot_row = track.bbox.bottom() / size.height as f32;
-            let input =
-                PostureInput { track, size, view, learnt_upright_px: self.upright.at(foot_row), joints: self.poses.joints(&track.bbox) };
+            let input = PostureInput {
+                track,
+                size,
+                view,
+                learnt_upright_px: self.upright.at(foot_row),
+                joints: self.poses.joints(now, &track.bbox),
+            };
             let judged = posture::judge(&input);
             if judged.posture == Posture::Walking && track.bbox.bottom() < size.height as f32 - 2.0 {
                 self.upright.learn(foot_row, track.bbox.h);

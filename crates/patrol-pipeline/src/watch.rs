@@ -307,9 +307,16 @@ impl CameraWatch {
         let context = DetectContext { modality: self.camera.modality, view: view.as_ref(), gsd_m: None, in_full };
         self.is_in_full = owed;
         self.inferences += eyes.examine(&self.detectors, seen, &context, &mut self.detections)?;
-        if !eyes.has_network(&self.detectors) {
-            return Ok(());
+        if eyes.has_network(&self.detectors) {
+            self.seek_missing(seen, owed, &context, eyes)?;
         }
+        if self.camera.modality == Modality::Visible && eyes.tells_poses() {
+            self.ask_poses(seen, eyes);
+        }
+        Ok(())
+    }
+
+    fn seek_missing(&mut self, seen: &Picture, owed: bool, context: &DetectContext<'_>, eyes: &mut Eyes) -> Result<(), VisionError> {
         if self.sees_less_between && !owed {
             // Whom only an examination in full could find is sought where he was: otherwise he would be lost again before anybody knew of him. Places under
             // watch are looked at below.
@@ -317,15 +324,12 @@ impl CameraWatch {
             let known = self.stage.tracks.iter().filter(|track| !is_watched(track)).map(|track| track.bbox);
             let missing: Vec<PixelBox> = known.filter(|place| !is_found(&self.detections, place, &[])).take(SMALL_MAX).collect();
             for place in missing {
-                self.inferences += eyes.look_closer(&self.detectors, seen, &context, &place, &mut self.detections)?;
+                self.inferences += eyes.look_closer(&self.detectors, seen, context, &place, &mut self.detections)?;
             }
         }
         let detections = &self.detections;
         for place in self.stage.cells.closer(seen.media_time, |place, all| is_found(detections, place, all)) {
-            self.inferences += eyes.look_closer(&self.detectors, seen, &context, &place, &mut self.detections)?;
-        }
-        if self.camera.modality == Modality::Visible && eyes.tells_poses() {
-            self.ask_poses(seen, eyes);
+            self.inferences += eyes.look_closer(&self.detectors, seen, context, &place, &mut self.detections)?;
         }
         Ok(())
     }

@@ -6,15 +6,18 @@ use super::{PostureInput, PostureJudgement};
 use patrol_core::{Joints, PixelPoint, Posture};
 
 /// The trunk's angle from the picture's vertical, head up. Cameras are hung level, and look down by up to some 45°: there the trunk of one who stands 20° beside the middle of the
-/// view points 20° aside, and one who sits leans by 30°. From the second on he is down, or head down for a moment.
+/// view points 20° aside, and one who sits leans by 30°. From the second on he is down, or head down for a moment; from the third if his outline is that of one who stands, who
+/// leans by 60° in the lower corners of a wide and steep view.
 const UPRIGHT_MAX_DEG: f32 = 35.0;
 const DOWN_MIN_DEG: f32 = 60.0;
+const DOWN_MIN_STANDING_DEG: f32 = 70.0;
 /// A trunk that is shorter than this part of the box's long side is seen along its length: its direction says little.
 const TRUNK_MIN_PART: f32 = 0.12;
-/// Confidence of a posture that outline and joints agree on, that the joints alone say, and that one says against the other.
+/// Confidence of a posture that outline and joints agree on, and that the joints say against the outline: too little to outvote that he moves.
 const AGREED: f32 = 0.8;
-const BY_JOINTS: f32 = 0.6;
-const DISPUTED: f32 = 0.3;
+const BY_JOINTS: f32 = 0.55;
+/// What is left of a posture's confidence against which the trunk is upright.
+const DISPUTED_PART: f32 = 0.5;
 /// From hips to knees, of one who sits: so far from straight down.
 const THIGHS_LEVEL_MIN_DEG: f32 = 50.0;
 
@@ -33,7 +36,8 @@ pub(super) fn weighed(input: &PostureInput, by_outline: PostureJudgement) -> Pos
     }
     let told = |posture, confidence| PostureJudgement::new(posture, confidence, "joints");
     let trunk_deg = from_up_deg(hips, shoulders);
-    if trunk_deg >= DOWN_MIN_DEG {
+    let down_from_deg = if by_outline.posture == Posture::Standing { DOWN_MIN_STANDING_DEG } else { DOWN_MIN_DEG };
+    if trunk_deg >= down_from_deg {
         return match by_outline.posture {
             posture if posture.is_down() => told(posture, AGREED),
             _ => told(Posture::Lying, BY_JOINTS),
@@ -43,10 +47,12 @@ pub(super) fn weighed(input: &PostureInput, by_outline: PostureJudgement) -> Pos
         return by_outline;
     }
     let thighs_are_level = knees.is_some_and(|knees| 180.0 - from_up_deg(hips, knees) >= THIGHS_LEVEL_MIN_DEG);
+    let is_measured = by_outline.why != "outline";
     match by_outline.posture {
         Posture::Standing => told(Posture::Standing, AGREED),
-        // Who lies along the line of sight, head away, has his trunk up in the picture as well.
-        posture if posture.is_down() => told(Posture::Sitting, DISPUTED),
+        posture if posture.is_down() && thighs_are_level && !is_measured => told(Posture::Sitting, BY_JOINTS),
+        // Who lies along the line of sight, head away, has his trunk up in the picture as well; or these are another's joints.
+        posture if posture.is_down() => PostureJudgement { confidence: DISPUTED_PART * by_outline.confidence, ..by_outline },
         Posture::Unknown if thighs_are_level => told(Posture::Sitting, BY_JOINTS),
         _ => by_outline,
     }
@@ -91,6 +97,10 @@ mod tests {
         assert_eq!(judged(35.0, 95.0, false, -10.0, 3.0), (Posture::Standing, "joints"));
         assert_eq!(judged(55.0, 70.0, false, 10.0, 85.0), (Posture::Sitting, "joints"), "legs out");
         assert_eq!(judged(90.0, 60.0, false, 10.0, 85.0), (Posture::Sitting, "joints"), "legs out to the side: wider than high");
+        // Of known height he is as low as one who lies: those may be another's joints.
+        assert_eq!(judged(90.0, 40.0, true, 10.0, 85.0).0, Posture::Lying);
+        assert_eq!(judged(90.0, 60.0, false, 10.0, 5.0).0, Posture::Lying, "he lies along the line of sight, head away");
+        assert_eq!(judged(35.0, 95.0, true, 65.0, 3.0), (Posture::Standing, "learnt-height"), "leans, in a corner of a wide view");
     }
 
     #[test]

@@ -137,12 +137,13 @@ fn by_view(input: &PostureInput, view: &CameraView) -> PostureJudgement {
     if is_cut(input) {
         return unknown(0.1, "cut-by-edge");
     }
-    let Some(shares) = shape::weigh(input.track, view, input.size, input.joints.as_ref()) else { return unknown(0.0, "above-horizon") };
-    if !shares.is_body {
+    let Some(weighed) = shape::weigh(input.track, view, input.size, input.joints.as_ref()) else { return unknown(0.0, "above-horizon") };
+    if !weighed.is_body {
         return unknown(0.1, NO_BODY_FITS);
     }
+    let shares = weighed.shares;
     let [standing, bent, sitting] = [Kind::Standing, Kind::Bent, Kind::Sitting].map(|kind| shares.of(kind));
-    let (down, on_feet) = (shares.down(), standing + bent);
+    let down = shares.down();
     if shares.of(Kind::Dog) >= DOG_MIN {
         return unknown(0.3, DOG);
     }
@@ -152,7 +153,11 @@ fn by_view(input: &PostureInput, view: &CameraView) -> PostureJudgement {
         () if input.track.blob.is_some() => DOWN_OVER_SITTING,
         () => DOWN_OVER_SITTING_BY_BOX,
     };
-    if down >= DOWN_OVER_STANDING * on_feet && down >= over_sitting * sitting {
+    let is_down = |shares: &shape::Shares| {
+        let on_feet = shares.of(Kind::Standing) + shares.of(Kind::Bent);
+        shares.down() >= DOWN_OVER_STANDING * on_feet && shares.down() >= over_sitting * shares.of(Kind::Sitting)
+    };
+    if is_down(&shares) {
         let [lying, curled, slumped] = [Kind::Lying, Kind::Curled, Kind::Slumped].map(|kind| shares.of(kind));
         let posture = match () {
             () if lying >= LYING_AMONG_DOWN * down => Posture::Lying,
@@ -162,7 +167,8 @@ fn by_view(input: &PostureInput, view: &CameraView) -> PostureJudgement {
         return PostureJudgement::new(posture, down, "shape");
     }
     let is_upright = standing >= sitting + bent;
-    if down >= if is_upright { DOUBT_MIN_UPRIGHT } else { DOUBT_MIN } {
+    // Whom his outline calls down, joints put in doubt and do not acquit: they may be another's.
+    if is_down(&weighed.by_outline) || down >= if is_upright { DOUBT_MIN_UPRIGHT } else { DOUBT_MIN } {
         return if is_upright { unknown(0.3, AMBIGUOUS) } else { unknown(DOUBT_CONFIDENCE, SITTING_OR_DOWN) };
     }
     // Whoever is bent for longer than a moment is not bent, but huddled.

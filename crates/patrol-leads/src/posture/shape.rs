@@ -27,8 +27,9 @@ const JOINTS_OVER_TRUNK: f32 = 1.4;
 /// Error of a trunk that joints tell, metres along each axis of the picture, and pixels.
 const TRUNK_SIGMA_M: f32 = 0.12;
 const TRUNK_SIGMA_PX: f32 = 1.5;
-/// Of a trunk that does not fit, and of a figure that has none. Joints are sometimes another's: what all else says for surely is not overturned by them.
+/// Of a trunk that does not fit: joints are sometimes another's. Of a dog, in which a pose network now and then sees a person's.
 const TRUNK_MISFIT_MAX: f32 = 8.0;
+const DOG_TRUNK_MISFIT: f32 = 4.0;
 /// Standing height of adults, relative; error of the camera's height (`integration.md` §5.5) and of its tilt, radians: 0.5°.
 const STATURE_SIGMA: f32 = 0.06;
 const HEIGHT_SIGMA: f32 = 0.04;
@@ -46,10 +47,21 @@ const MIDDLE_M: f32 = 0.4;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shares {
     of_kind: [f32; 7],
+}
+
+pub(super) struct Weighed {
+    pub shares: Shares,
+    /// The same without the joints.
+    pub by_outline: Shares,
     pub is_body: bool,
 }
 
 impl Shares {
+    fn of_sums(of_kind: [f32; 7]) -> Self {
+        let sum: f32 = of_kind.iter().sum();
+        Self { of_kind: of_kind.map(|part| part / sum.max(f32::MIN_POSITIVE)) }
+    }
+
     pub(super) fn of(&self, kind: Kind) -> f32 {
         self.of_kind[kind as usize]
     }
@@ -60,10 +72,10 @@ impl Shares {
 }
 
 /// `None` above the horizon.
-pub(super) fn weigh(track: &Track, view: &CameraView, size: PictureSize, joints: Option<&Joints>) -> Option<Shares> {
+pub(super) fn weigh(track: &Track, view: &CameraView, size: PictureSize, joints: Option<&Joints>) -> Option<Weighed> {
     let seen = Seen::of(track, joints);
     let frame = Frame::at(track.bbox, view, size)?;
-    let (mut of_kind, mut least) = ([0.0; 7], f32::INFINITY);
+    let (mut of_kind, mut by_outline, mut least) = ([0.0; 7], [0.0; 7], f32::INFINITY);
     for figure in &FIGURES {
         let (mean_ln, own_sigma) = if figure.kind == Kind::Dog { (DOG_M.ln(), DOG_SIGMA) } else { (0.0, STATURE_SIGMA) };
         let scale_sigma = own_sigma.hypot(frame.scale_sigma);
@@ -80,16 +92,16 @@ pub(super) fn weigh(track: &Track, view: &CameraView, size: PictureSize, joints:
                     let misfit = shape + error.squared(mean_ln + sigmas * scale_sigma);
                     if misfit < MISFIT_NEGLIGIBLE {
                         least = least.min(misfit);
-                        of_kind[figure.kind as usize] +=
-                            figure.weight / sides.len() as f32 * weight * by_joints * (-0.5 * INDEPENDENT_PART * misfit).exp();
+                        let likely = figure.weight / sides.len() as f32 * weight * (-0.5 * INDEPENDENT_PART * misfit).exp();
+                        by_outline[figure.kind as usize] += likely;
+                        of_kind[figure.kind as usize] += likely * by_joints;
                     }
                 }
             }
         }
     }
-    let sum: f32 = of_kind.iter().sum();
-    let is_body = sum > 0.0 && least <= MISFIT_MAX[usize::from(seen.region.is_some())];
-    Some(Shares { of_kind: of_kind.map(|part| part / sum.max(f32::MIN_POSITIVE)), is_body })
+    let is_body = least <= MISFIT_MAX[usize::from(seen.region.is_some())];
+    Some(Weighed { shares: Shares::of_sums(of_kind), by_outline: Shares::of_sums(by_outline), is_body })
 }
 
 /// Width and height of the body in the box, which a hot spot's margin widens.
@@ -136,7 +148,7 @@ impl Seen {
     fn misfit_of_trunk(&self, figure: &Figure, outline: &Outline) -> f32 {
         let Some(seen) = self.trunk_px else { return 0.0 };
         if figure.kind == Kind::Dog {
-            return TRUNK_MISFIT_MAX;
+            return DOG_TRUNK_MISFIT;
         }
         let error = [0, 1].map(|axis| seen[axis] - JOINTS_OVER_TRUNK * outline.trunk_px[axis]);
         let variance = (TRUNK_SIGMA_M * outline.px_per_m).powi(2) + TRUNK_SIGMA_PX.powi(2);

@@ -186,7 +186,7 @@ fn onnx_plan(table: &DetectorTable, place: &str, folder: &Path, problems: &mut P
             Some(DetectorPlan::Onnx { card: Box::new(card), device, batch_max: table.batch_max.unwrap_or(1), min_score: table.min_score })
         }
         Err(why) => {
-            problems.error(format!("{place}.model"), why, WANTED_CARD, how_to_get(model));
+            problems.error(format!("{place}.model"), why, WANTED_CARD, how_to_get(model, folder));
             None
         }
     }
@@ -202,15 +202,19 @@ pub(super) fn pose(PoseTable { model }: &PoseTable, folder: &Path, problems: &mu
             "a pose model, whose card has the layout \"joints\"",
             "name a detector as a [[detector]]",
         ),
-        Err(why) => problems.error("pose.model", why, WANTED_CARD, how_to_get(model)),
+        Err(why) => problems.error("pose.model", why, WANTED_CARD, how_to_get(model, folder)),
     }
     None
 }
 
 const WANTED_CARD: &str = "a model card whose file is there with the right SHA-256";
 
-fn how_to_get(model: &str) -> String {
-    format!("`patrol models verify` checks all, `patrol models fetch {model}` gets a missing file")
+fn how_to_get(model: &str, folder: &Path) -> String {
+    let card = crate::models::find(model, folder).ok().and_then(|card| ModelCard::load(&card).ok());
+    match card.filter(|card| card.upstream.is_none() && !card.file.is_file()) {
+        Some(card) => format!("put the file with SHA-256 {} at {}", card.sha256, card.file.display()),
+        None => format!("`patrol models verify` checks all, `patrol models fetch {model}` gets a missing file"),
+    }
 }
 
 fn verified(model: &str, folder: &Path, in_fp32: bool) -> Result<ModelCard, String> {

@@ -249,6 +249,11 @@ fn build(file: PipelineFile, folder: &Path, problems: &mut Problems) -> Plan {
     if let Some(table) = &file.faults {
         faults::spread(table, folder, &mut cameras.plans, &mut detectors, problems);
     }
+    let pose = file.pose.and_then(|table| detectors::pose(&table, folder, problems));
+    if pose.is_some() && cameras.plans.iter().all(|plan| plan.camera.modality != Modality::Visible) {
+        let wanted = "a camera with modality = \"visible\": others are not shown to it";
+        problems.warning("pose.model", "no camera that it is asked about", wanted, "remove [pose]");
+    }
     let RunTable { workers, rings_mib, decoders } = file.run.unwrap_or_default();
     if let Some(workers) = &workers {
         problems.in_range("run.workers", workers, &WORKERS, "threads");
@@ -267,7 +272,7 @@ fn build(file: PipelineFile, folder: &Path, problems: &mut Problems) -> Plan {
         region: site.region,
         system_code: site.system_code,
         detectors,
-        pose: file.pose.and_then(|table| detectors::pose(&table, folder, problems)),
+        pose,
         cameras: cameras.plans,
         left_out: cameras.left_out,
         rings_bytes_max: rings_mib.saturating_mul(1 << 20),
