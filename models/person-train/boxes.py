@@ -95,12 +95,10 @@ def losses(output, wanted):
     return heat_loss, box_loss * BOX_WEIGHT, others / wanted["others"].sum().clamp(min=20) * OTHERS_WEIGHT
 
 
-def taught(output, teacher, greys):
-    """What a larger network adds: its heats as soft wishes, and its boxes where it sees somebody."""
-    with torch.no_grad():
-        wished = teacher(greys)
-        score = wished[:, 4].sigmoid()
-        total = score.square().sum().clamp(min=4.0)
+def taught(output, wished):
+    """What a larger network adds that says `wished` of the same crops: its heats as soft wishes, and its boxes where it sees somebody."""
+    score = wished[:, 4].sigmoid()
+    total = score.square().sum().clamp(min=4.0)
     heat = torch.nn.functional.binary_cross_entropy_with_logits(output[:, 4], score, reduction="none")
     heat = (heat * (score - output[:, 4].sigmoid()).abs()).sum() / total
     # Offsets and sizes in cells; a tenth of a cell is well within what a label is worth.

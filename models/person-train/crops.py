@@ -12,6 +12,8 @@ import street
 BATCH = 16
 # The rate stays level, then falls to nothing over this last part, in which crops are harder (augment.LATE).
 FALL_PART = 0.4
+# Thermal: part of the run from which on crops have so many pixels a side.
+THERMAL_SIDES = ((0.0, augment.SIDE), (0.6, 320))
 # Of the thermal crops, this many come from rendered scenes where there are some.
 RENDERED_PART = 0.12
 # Visible: part of the run from which on crops have so many pixels a side, and pictures this scale. Small crops first, for their speed.
@@ -79,8 +81,9 @@ class ThermalCrops(Crops):
             frame = self.scenes[rng.integers(len(self.scenes))]
         else:
             frame = self.frames[min(np.searchsorted(self.cumulated, rng.random()), len(self.frames) - 1)]
-        grey, people, bicycles, cars, ignored = augment.crop(rng, frame, self.bank, augment.LATE if step >= fall_from(self.steps) else augment.EARLY)
-        side = grey.shape[0]
+        side = next(side for part, side in reversed(THERMAL_SIDES) if step >= part * self.steps)
+        strength = augment.LATE if step >= fall_from(self.steps) else augment.EARLY
+        grey, people, bicycles, cars, ignored = augment.crop(rng, frame, self.bank, strength, side)
         heat, whose = boxes.answers(people, side)
         others = np.stack([augment.heat_of(bicycles, side), augment.heat_of(cars, side)])
         return grey, {"heat": heat, "boxes": whose, "others": others, "ignored": augment.covered(ignored, side)}

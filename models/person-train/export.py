@@ -28,6 +28,8 @@ CALIBRATE_EVERY = 12
 # The stem's maps are large and its channels few, where INT8 kernels are slower than FP32 ones (0.4 against 2.8 ms); the last layer
 # holds logits and pixels side by side, which share no scale.
 IN_FP32 = ("/stem/", "/out/", "/outs.")
+# Labels of people in thermal frames have a margin: on val, boxes wider and higher by this part have AP50 0.729 instead of 0.716 (1.1: 0.713; 0.95: 0.696), AP as before.
+THERMAL_MARGIN = 1.05
 # What follows the last layer.
 KINDS_IN_FP32 = ("Sigmoid", "Concat", "Reshape", "Transpose", "Slice")
 
@@ -39,7 +41,7 @@ class Exported(nn.Module):
         super().__init__()
         self.network = network
         rows = [4, 0, 1, 2, 3]
-        scale = torch.tensor([1.0, 1.0, 1.0, STRIDE, STRIDE])
+        scale = torch.tensor([1.0, 1.0, 1.0, STRIDE * THERMAL_MARGIN, STRIDE * THERMAL_MARGIN])
         width = network.out.in_channels
         weight = network.out.weight.data.view(-1, 4, width)[rows] * scale[:, None, None]
         bias = network.out.bias.data.view(-1, 4)[rows] * scale[:, None]
@@ -166,15 +168,14 @@ def main():
     write_fp32(exported, fp32, size, is_visible)
     method = CalibrationMethod.Percentile if args.percentile else CalibrationMethod.MinMax
     write_int8(fp32, int8, frames, not args.full_range, method)
-    if is_visible:
-        halve(fp32)
+    halve(fp32)
     open_to_several(fp32)
     for path in (int8, fp32):
         with open(path, "rb") as file:
             data = file.read()
         print(f"{os.path.basename(path)}\t{len(data)} bytes\tsha256 = \"{hashlib.sha256(data).hexdigest()}\"")
     # Weights in 16 bits have three digits.
-    check(exported, fp32, [size, (320, 544), (64, 32)] if is_visible else [size], 5e-2 if is_visible else 1e-2)
+    check(exported, fp32, [size, (320, 544), (64, 32)] if is_visible else [size], 5e-2)
 
 
 def check(exported, path, sizes, most):

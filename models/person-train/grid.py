@@ -36,7 +36,7 @@ class GridSize:
 
 GRID_SIZES = {
     "visible-n": GridSize((8, 16, 32, 64, 128), (1, 2, 2), (32, 48, 64)),
-    "visible-s": GridSize((16, 32, 64, 96, 160), (1, 2, 2), (56, 64, 96)),
+    "visible-s": GridSize((16, 32, 96, 128, 144), (1, 2, 2), (64, 72, 96)),
 }
 
 

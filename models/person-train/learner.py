@@ -15,6 +15,11 @@ DECAY = 0.03
 AVERAGED_STEPS = 400
 
 
+def fast():
+    """Convolutions in 16 bits where the processor multiplies tiles of them (AMX): two to three times as fast; weights and losses stay in 32."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_amx_tile_supported())
+
+
 def rate(step, steps):
     if step < WARM_STEPS:
         return RATE * (step + 1) / WARM_STEPS

@@ -17,10 +17,10 @@ import measure
 import pictures
 import rendered
 from crops import ThermalCrops
-from learner import Learner
+from learner import Learner, fast
 from network import SIZES, Network
 
-STEPS = {"thermal-n": 4000, "thermal-s": 11500}
+STEPS = {"thermal-n": 6000, "thermal-s": 12000}
 
 
 def main():
@@ -69,11 +69,15 @@ def main():
     for greys, wanted in loader:
         learner.network.train()
         greys = greys.contiguous(memory_format=torch.channels_last)
-        output = learner.network(greys)
+        with fast():
+            output = learner.network(greys)
+        output = output.float()
         parts = boxes.losses(output, wanted)
         loss = sum(parts)
         if teacher is not None:
-            loss = loss + boxes.taught(output, teacher, greys)
+            with torch.no_grad(), fast():
+                wished = teacher(greys)
+            loss = loss + boxes.taught(output, wished.float())
         learner.learn(loss, steps)
         sums, seen = sums + np.array([part.item() for part in parts]), seen + 1
         if learner.step % 100 == 0:
