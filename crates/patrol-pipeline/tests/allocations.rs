@@ -303,6 +303,8 @@ impl Detector for Known {
 }
 
 const LIES: PixelBox = PixelBox::new(300.0, 300.0, 60.0, 22.0);
+/// As long as those whom the thermal network knows best: it finds him in every look, and none looks closer at his place.
+const LIES_CLEARLY: PixelBox = PixelBox::new(300.0, 300.0, 44.0, 16.0);
 const LIES_IN_FULL_HD: PixelBox = PixelBox::new(900.0, 640.0, 150.0, 56.0);
 
 #[test]
@@ -354,7 +356,8 @@ fn an_examined_look_with_a_network() {
         return;
     };
     let runtime = OnnxRuntime::load(&library).expect("ONNX Runtime loads");
-    let scenes = [("thermal-person-n", Modality::Thermal, THERMAL, LIES), ("yolox-nano", Modality::Visible, FULL_HD, LIES_IN_FULL_HD)];
+    let scenes =
+        [("thermal-person-n", Modality::Thermal, THERMAL, LIES_CLEARLY), ("yolox-nano", Modality::Visible, FULL_HD, LIES_IN_FULL_HD)];
     for (model, modality, size, lies) in scenes {
         let card = ModelCard::load(&home.join("../../models").join(model)).expect("a card");
         if !card.file.is_file() {
