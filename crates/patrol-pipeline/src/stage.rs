@@ -542,6 +542,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_pose_network_told_goes_with_the_camera_and_not_over_a_jump() {
+        let (mut stage, now) = (Stage::new(0, 1), MediaTime::from_secs_f64(1.0));
+        let (place, there) = (PixelBox::new(100.0, 100.0, 40.0, 60.0), PixelBox::new(160.0, 100.0, 40.0, 60.0));
+        let (hips, shoulders) = (place.centre(), PixelPoint { x: 140.0, y: 130.0 });
+        let joints = patrol_core::Joints { shoulders, hips, knees: None, score: 0.8 };
+        stage.poses.told(now, &place, Some(joints));
+        stage.carry(&PictureTransform::shift(60.0, 0.0), false);
+        assert_eq!(stage.poses.joints(now, &place), None);
+        assert_eq!(stage.poses.joints(now, &there).map(|joints| joints.hips.x), Some(hips.x + 60.0));
+        let size = PictureSize::new(320, 240);
+        let captured = patrol_core::WallEstimate { at: patrol_core::WallTime(0), error_ms: 0 };
+        let pixels = vec![vec![90; 320 * 240]];
+        let picture = Picture::from_planes(size, patrol_core::PixelFormat::Gray8, pixels, 0, now, captured).expect("a picture");
+        stage.restart_motion(&picture);
+        assert_eq!(stage.poses.joints(now, &there), None, "somebody else may be there now");
+    }
+
+    #[test]
     fn a_preset_that_turned_and_zoomed_sees_the_ground_where_it_is() {
         let size = PictureSize::new(640, 512);
         let home = CameraView { height_m: 7.0, tilt_deg: 24.0, heading_deg: 10.0, hfov_deg: 55.0 };
