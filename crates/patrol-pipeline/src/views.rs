@@ -82,7 +82,7 @@ impl Views {
             if !is_young {
                 self.park(stage, seen.media_time);
             }
-            (self.steady, self.carried) = (0, true);
+            (self.steady, self.carried, self.map) = (0, true, None);
             if self.return_to_known(&now, stage) {
                 return Glance::Other;
             }
@@ -113,7 +113,8 @@ impl Views {
             }
             return Glance::Same;
         }
-        if self.carried {
+        // Of a move that nobody followed only the sign tells: what was carried so far would be told where it is not.
+        if self.carried && view != View::Same {
             self.sign = Some(now);
             return self.move_on(view, stage);
         }
@@ -145,11 +146,11 @@ impl Views {
         match view {
             View::Same => self.steady = self.steady.saturating_add(1),
             View::Moved { now_from_before, other } => {
-                self.steady = 0;
+                (self.steady, self.map) = (0, None);
                 stage.carry(&now_from_before, other);
             }
             View::Lost => {
-                self.steady = 0;
+                (self.steady, self.map) = (0, None);
                 stage.lose_places();
             }
         }

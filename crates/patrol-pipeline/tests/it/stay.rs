@@ -302,6 +302,19 @@ fn a_camera_that_turns_knows_him_again() {
     assert!(cannot <= 60, "one or two looks of every turn: {cannot}");
 }
 
+/// Half-way through the turn to the second view the first one can still be followed, and stands where it did; from there on nothing can. Somebody lies in the second view at
+/// the pixels where the one of the first stood half-way.
+#[test]
+fn a_turn_that_can_be_followed_half_way_makes_two_people_no_one() {
+    let half_way = PixelBox::new(LIES.x - 48.0, LIES.y, LIES.w, LIES.h);
+    let seen = watch(fresh(), sees_all(), 900, move |n| match n % 60 {
+        0..30 => street_from(0, 1, n, &[LIES]),
+        30 => street_from(48, 1, n, &[LIES]),
+        _ => street(2, n, &[half_way]),
+    });
+    assert_eq!(seen.leads.len(), 2, "{:#?}", seen.leads.iter().map(|lead| &lead.place).collect::<Vec<_>>());
+}
+
 #[test]
 fn who_is_watched_is_watched_after_a_restart() {
     let first = watch(fresh(), sees_all(), 200, |n| picture(n, n as f64, &walks_in_and_lies(n)));

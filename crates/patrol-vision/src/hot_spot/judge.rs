@@ -257,7 +257,6 @@ impl Judge<'_> {
     /// Cut by the upper edge or a side, so that its size is unknown: a window that reaches out of the picture is as large as a person.
     /// At the lower edge there are only near people.
     pub(crate) fn is_cut(&self, region: &Region) -> bool {
-        let Scale::View(..) = self.scale else { return false };
         let Active { left, top, right, .. } = self.active;
         usize::from(region.left) <= left || usize::from(region.right) >= right || usize::from(region.top) <= top
     }
