@@ -14,7 +14,8 @@ use std::time::Duration;
 
 /// Small pictures from before somebody came are his for this long: how he came to be there, not who was there before him.
 const PREVIEW_BEFORE: Duration = Duration::from_secs(30);
-/// While a decision stands, new evidence is taken this often.
+/// While a decision stands, new evidence is taken this often; of each camera sooner by another part of it, as with examinations: cameras that began together would
+/// all take it in the same second of every minute, and whoever is found then would wait for them.
 const EVIDENCE_EVERY: Duration = Duration::from_mins(1);
 /// At most this many small pictures go before a decision (design §6), no closer than this.
 const PREVIEW_MAX: usize = 20;
@@ -38,7 +39,7 @@ impl CameraWatch {
         match memory.and_then(|memory| memory.evidence) {
             None => true,
             Some((at, posture, was)) => {
-                sighting.media_time.since(at) >= EVIDENCE_EVERY
+                sighting.media_time.since(at) >= self.sooner(EVIDENCE_EVERY, at.0.unsigned_abs())
                     || posture != sighting.posture
                     || tier < was
                     || self.main_has_come(memory.is_some_and(|memory| memory.main_asked))

@@ -27,7 +27,7 @@ const EXAMINED_AFTER_CHANGE: u32 = 3;
 const RESCAN_MAX: Duration = Duration::from_mins(2);
 /// Examinations that are not asked for come by so much of that time earlier, another for each: all cameras begin together, and would otherwise all be examined
 /// in the same seconds of each minute.
-const RESCAN_SPREAD: f64 = 0.3;
+const SPREAD: f64 = 0.3;
 /// While a place cannot be judged, or seems empty, the camera is examined at least so often.
 const OPEN_RESCAN: Duration = Duration::from_secs(10);
 /// So much of a picture has changed before anyone asks whether it shows another view.
@@ -276,8 +276,13 @@ impl CameraWatch {
 
     /// Whether the next look would still come in time to repeat what was done `at` every `rescan`. `count`: how often it was done.
     fn is_recent(&self, at: Option<MediaTime>, now: MediaTime, rescan: Duration, count: u64) -> bool {
-        let rescan = rescan.mul_f64(1.0 - RESCAN_SPREAD * self.spread(count));
+        let rescan = self.sooner(rescan, count);
         at.is_some_and(|at| at <= now && now.since(at) + self.look_gap <= rescan)
+    }
+
+    /// Less than `every`, by another part of it for each camera and each `count`.
+    pub(crate) fn sooner(&self, every: Duration, count: u64) -> Duration {
+        every.mul_f64(1.0 - SPREAD * self.spread(count))
     }
 
     /// 0–1, other for each camera and each `count`.

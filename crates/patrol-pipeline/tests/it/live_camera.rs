@@ -372,9 +372,9 @@ fn where_a_decision_falls_before_the_main_stream_has_come_evidence_is_taken_once
     street.live.take().expect("started").stop().expect("written");
     assert_eq!([first.main_stream, second.main_stream, third.main_stream], [false, true, true]);
     let since = |a: &EvidenceRef, b: &EvidenceRef| b.captured.at.since(a.captured.at);
-    // Otherwise evidence is taken every minute.
-    assert!(since(&first, &second) < Duration::from_secs(50), "{:?}", since(&first, &second));
-    assert!(since(&second, &third) > Duration::from_secs(50), "once: {:?}", since(&second, &third));
+    // Otherwise evidence is taken every minute, or up to three tenths sooner.
+    assert!(since(&first, &second) < Duration::from_secs(40), "{:?}", since(&first, &second));
+    assert!(since(&second, &third) > Duration::from_secs(40), "once: {:?}", since(&second, &third));
 }
 
 #[test]

@@ -20,6 +20,55 @@ pub(super) struct Grey {
     pub(super) pixels: Vec<u8>,
 }
 
+/// Where contrast and brightness of a picture are read: the parts of its pixels that are darker. Flakes and headlights lie outside.
+const DARK_PART: f32 = 0.2;
+/// Other light than this, grey levels at either of them, is not followed as it is.
+const LIGHT_APART: f32 = 3.0;
+/// Of an even picture only the brightness can be told.
+const CONTRAST_MIN: f32 = 8.0;
+const GAIN_MAX: f32 = 4.0;
+
+impl Grey {
+    /// Into `out`: this picture in the light of `other`, of which it shows nearly the same: Lucas and Kanade take every change of a level for motion, and a gain control
+    /// changes all of them from one picture to the next. `false`, and `out` untouched: the light is the same.
+    pub(super) fn lit_like(&self, other: &Self, out: &mut Self) -> bool {
+        let ((low, high), (other_low, other_high)) = (self.light(), other.light());
+        if (low - other_low).abs() < LIGHT_APART && (high - other_high).abs() < LIGHT_APART {
+            return false;
+        }
+        let (contrast, wanted) = (high - low, other_high - other_low);
+        let gain = if contrast.min(wanted) < CONTRAST_MIN { 1.0 } else { (wanted / contrast).clamp(1.0 / GAIN_MAX, GAIN_MAX) };
+        let middle = |low: f32, high: f32| f32::midpoint(low, high);
+        let (from, to) = (middle(low, high), middle(other_low, other_high));
+        let table: [u8; 256] = std::array::from_fn(|level| ((level as f32 - from) * gain + to).round().clamp(0.0, 255.0) as u8);
+        (out.width, out.height, out.factor) = (self.width, self.height, self.factor);
+        out.pixels.clear();
+        out.pixels.extend(self.pixels.iter().map(|level| table[usize::from(*level)]));
+        true
+    }
+
+    /// The levels below which [`DARK_PART`] of the pixels lie, and above which as many do.
+    fn light(&self) -> (f32, f32) {
+        let mut counts = [0_u32; 256];
+        for level in &self.pixels {
+            counts[usize::from(*level)] += 1;
+        }
+        let below = |part: f32| {
+            let wanted = part * self.pixels.len() as f32;
+            let mut sum = 0.0;
+            for (level, count) in counts.iter().enumerate() {
+                let next = sum + *count as f32;
+                if next >= wanted && *count > 0 {
+                    return level as f32 - 0.5 + (wanted - sum) / *count as f32;
+                }
+                sum = next;
+            }
+            255.0
+        };
+        (below(DARK_PART), below(1.0 - DARK_PART))
+    }
+}
+
 /// Makes [`Grey`] pictures; keeps its buffers.
 #[derive(Debug, Default)]
 pub(super) struct GreyMaker {

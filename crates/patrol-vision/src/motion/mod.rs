@@ -105,7 +105,7 @@ pub struct CameraMotion {
     pause: u32,
 }
 
-/// This picture and other buffers, some 0.4 MB: one for each thread serves all cameras that it looks at. Nothing is carried from picture to picture.
+/// This picture and other buffers, some 0.5 MB: one for each thread serves all cameras that it looks at. Nothing is carried from picture to picture.
 #[derive(Debug)]
 struct Scratch {
     maker: GreyMaker,
@@ -114,6 +114,8 @@ struct Scratch {
     /// The buffers of this picture change places with those of a camera's anchor and reference.
     now: Grey,
     now_small: Small,
+    /// The same in the light of the anchor.
+    now_lit: Grey,
     window: Mat,
 }
 
@@ -126,6 +128,7 @@ impl Scratch {
             middles: Middles::default(),
             now: Grey::default(),
             now_small: Small::default(),
+            now_lit: Grey::default(),
             window: Mat::default(),
         }
     }
@@ -252,12 +255,13 @@ impl CameraMotion {
         let pose = self.reference_from_anchor;
         let shift = flow::coarse_shift(self.reference.small(), &scratch.now_small, &mut scratch.window)?;
         let shifted = shift.map(|(x, y)| pose.then(&PictureTransform::shift(x, y)));
+        let now = if scratch.now.lit_like(&self.anchor, &mut scratch.now_lit) { &scratch.now_lit } else { &scratch.now };
         for points in points.choices() {
             if points.len() < INLIERS_MIN as usize {
                 continue;
             }
             for guess in shifted.into_iter().chain([pose]) {
-                let pairs = flow::follow(&self.anchor, &scratch.now, points, &guess)?;
+                let pairs = flow::follow(&self.anchor, now, points, &guess)?;
                 let fit = flow::fit(&pairs, &self.anchor)?.filter(|fit| is_carried(fit, &pairs));
                 let Some(fit) = fit else { continue };
                 let leave_anchor = fit.motion.corner_shift(size) > ANCHOR_SHIFT_PART * size.width as f32

@@ -132,6 +132,30 @@ fn shifts_turns_and_zooms_are_found_to_a_pixel() {
     }
 }
 
+/// A thermal camera that flies over something hot sets its gain anew at once, not little by little.
+#[test]
+fn a_moving_camera_whose_gain_changes_is_followed() {
+    for (gain, offset) in [(1.0, -28.0), (1.0, 40.0), (1.6, -60.0), (0.5, 20.0), (0.6, 80.0)] {
+        for (x, y) in [(4.0, 28.0), (-22.0, 17.0), (-60.0, 30.0)] {
+            let (mut scene, mut motion) = (Scene::new(THERMAL, 2.0), CameraMotion::new());
+            let mut look = |number: u32, gain: f32, offset: f32| {
+                let levels = scene.levels(&PictureTransform::shift(x * f64::from(number), y * f64::from(number)));
+                let levels: Vec<f32> = levels.iter().map(|level| level * gain + offset).collect();
+                motion.estimate(&scene.shoot(&levels, PixelFormat::Gray8, f64::from(number)), &[])
+            };
+            for number in 0..3 {
+                look(number, 1.0, 0.0);
+            }
+            for number in 3..5 {
+                let found = look(number, gain, offset);
+                assert_eq!(found.kind, MotionKind::Moved, "gain {gain}, offset {offset}, {x}, {y}");
+                let error = error_px(&found.now_from_before, &PictureTransform::shift(x, y), THERMAL);
+                assert!(error < 1.5, "gain {gain}, offset {offset}, {x}, {y}: {error} px");
+            }
+        }
+    }
+}
+
 #[test]
 fn every_format_and_size_gives_the_same_motion() {
     let truth = PictureTransform::similarity(1.01, 0.02, centre(FULL_HD), (33.0, -20.0));

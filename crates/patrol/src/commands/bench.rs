@@ -1,7 +1,7 @@
 //! `patrol bench`: the speeds this software owes, each beside its limit or a peer that was measured in the same run.
 //!
 //! ```text
-//! whole_path (P1)   cameras (P2, P5, P6)   thermal (P3, P4, P5)   inner (P7, P8)
+//! whole_path (P1)   cameras (P2, P5, P6)   thermal (P3, P5)   latency (P4)   inner (P7, P8)
 //!      │                   └──── watched: street ─► patrol run ─► audit ────┘
 //! child, proc (processes and their time)   python (peers)   metrics   models   ─► report
 //! ```
@@ -13,6 +13,7 @@ mod cameras;
 mod child;
 mod clip;
 mod inner;
+mod latency;
 mod metrics;
 mod models;
 mod proc;
@@ -178,8 +179,11 @@ fn measures(context: &Context, wanted: Wanted) -> Vec<Measure> {
     if wanted.p2 || wanted.p5 || wanted.p6 {
         measures.extend(cameras::measure(context, wanted));
     }
-    if wanted.p3 || wanted.p4 || wanted.p5 {
+    if wanted.p3 || wanted.p5 {
         measures.extend(thermal::measure(context, wanted));
+    }
+    if wanted.p4 {
+        measures.push(latency::measure(context));
     }
     if wanted.p7 {
         measures.push(one("P7", "check whether anything has changed", inner::change(context)));

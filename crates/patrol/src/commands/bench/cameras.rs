@@ -213,10 +213,10 @@ fn always_examined(short: bool, share: f64) -> f64 {
 fn settle(short: bool, share: f64) -> Duration {
     let looks = match (short, share < 1.0) {
         (true, true) => 4.0,
-        (true, false) => 1.0,
         // Until the code is known for what it is.
         (false, true) => 15.0,
-        (false, false) => 3.0,
+        // All begin at once.
+        (_, false) => 3.0,
     };
     Duration::from_secs_f64(looks * LOOK_EVERY_S)
 }

@@ -1,36 +1,30 @@
-//! P3, P4 and the continuous half of P5: thermal cameras of which every picture is examined.
+//! P3 and the continuous half of P5: thermal cameras of which every picture is examined.
 
 use super::cameras::another_mb;
 use super::models::THERMAL;
-use super::report::{Figure, Measure};
+use super::report::Measure;
 use super::watched::{Plan, ServedStreet, Stream, Watched, watch};
 use super::{Context, Wanted};
 use patrol_core::PictureSize;
 use patrol_sim::street::{StreetDetector, WatchOptions};
 use std::time::Duration;
 
-const STREAM: Stream = Stream { name: "thermal", size: PictureSize::new(640, 512), fps: 25.0, kbps: 1000, empty: false, coded: true };
+pub(super) const STREAM: Stream = Stream { name: "thermal", size: PictureSize::new(640, 512), fps: 25.0, kbps: 1000, empty: false, coded: true };
 /// Streams that the aim asks for, those tried, and few enough that the difference is memory of cameras.
 const WANTED_STREAMS: usize = 8;
 const STREAMS: [usize; 4] = [4, 8, 12, 16];
 const STREAMS_SHORT: [usize; 2] = [4, 8];
 const CORES: usize = 2;
 /// People are told of as soon as they are seen down: the sooner, the more leads there are to be timed.
-const AIR_C: f32 = -25.0;
+pub(super) const AIR_C: f32 = -25.0;
 const AIM_CONTINUOUS_MB: f64 = 12.0;
 /// Pictures found unchanged are answered without the network; a stream of which more than this part was, was not examined in full.
 const EXAMINED_MIN: f64 = 0.999;
-const LATENCY: &str = "patrol_lead_latency_seconds";
-const LATENCY_QUANTILE: f64 = 0.99;
-const AIM_LATENCY_MS: f64 = 150.0;
-/// The load P4 is meant for, and how near to it a run must be.
-const LOAD: std::ops::RangeInclusive<f64> = 0.7..=0.9;
 
 pub(super) fn measure(context: &Context, wanted: Wanted) -> Vec<Measure> {
     let (runs, failed) = runs(context, wanted);
     let mut measures = Vec::new();
     measures.extend(wanted.p3.then(|| streams(&runs, failed.as_deref())));
-    measures.extend(wanted.p4.then(|| latency(&runs, failed.as_deref())));
     measures.extend(wanted.p5.then(|| memory(&runs, failed.as_deref())));
     measures
 }
@@ -132,40 +126,6 @@ fn streams(runs: &[Watched], failed: Option<&str>) -> Measure {
     }
 }
 
-fn latency(runs: &[Watched], failed: Option<&str>) -> Measure {
-    const WHAT: &str = "arrival of a picture's last packet to commit of the outbox row it causes, p99";
-    const AIM: &str = "at most 150 ms at 80 % load";
-    let without = |why: String| Measure::without("P4", WHAT, "ms", AIM, why);
-    let Some(run) = runs.iter().filter(|run| is_well(run)).max_by_key(|run| run.cameras).or(runs.last()) else {
-        return without(failed.unwrap_or("no run").to_owned());
-    };
-    if run.after.buckets_of(LATENCY) == 0 {
-        return without(format!("this patrol's /metrics has no histogram {LATENCY}"));
-    }
-    // From the start of the run, not of the window: leads are made early.
-    let before = super::metrics::Metrics::default();
-    let Some((seconds, count)) = run.after.quantile_since(&before, LATENCY, LATENCY_QUANTILE) else {
-        return without(format!("{LATENCY} is empty: no lead was changed in {:.0} s; the full form runs longer", run.window_s));
-    };
-    let load = run.core_share() / CORES as f64;
-    Measure {
-        id: "P4",
-        what: WHAT.into(),
-        unit: "ms",
-        ours: Figure::Measured(1e3 * seconds),
-        beside: Vec::new(),
-        aim: AIM,
-        met: LOAD.contains(&load).then_some(1e3 * seconds <= AIM_LATENCY_MS),
-        with: format!(
-            "{count} changes of leads, {} streams, {:.0} % load; from a histogram, linear within a bucket",
-            run.cameras,
-            100.0 * load
-        ),
-        details: serde_json::Value::Null,
-        failed: false,
-    }
-}
-
 fn memory(runs: &[Watched], failed: Option<&str>) -> Measure {
     const WHAT: &str = "resident memory of another camera, decoded continuously at 640×512, rings not counted";
     const AIM: &str = "at most 12 MB";
@@ -193,13 +153,7 @@ fn memory(runs: &[Watched], failed: Option<&str>) -> Measure {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn without_a_histogram_the_latency_is_not_measured() {
-        let run = Watched::example(8, Err("not asked for".into()));
-        let measure = latency(&[run], None);
-        assert!(measure.ours.why_not().is_some_and(|why| why.contains(LATENCY)), "{measure:?}");
-    }
+    use crate::commands::bench::report::Figure;
 
     #[test]
     fn streams_whose_pictures_never_came_are_missed() {
