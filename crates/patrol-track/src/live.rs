@@ -166,7 +166,8 @@ impl Live {
         true
     }
 
-    pub(crate) fn hit(&mut self, at: MediaTime, detection: &Detection, known_px_per_m: Option<f32>, confirm_hits: u32) {
+    /// It was matched in a look at a picture of `size`.
+    pub(crate) fn hit(&mut self, at: MediaTime, size: PictureSize, detection: &Detection, known_px_per_m: Option<f32>, confirm_hits: u32) {
         self.filter.correct(&detection.bbox);
         if self.filter.bbox().iou(&detection.bbox) < SURPRISE_IOU {
             // Found again after a turn or from behind something: what is seen counts for more than what was expected.
@@ -174,7 +175,8 @@ impl Live {
         }
         let bbox = self.filter.bbox();
         self.px_per_m = px_per_m(known_px_per_m, &bbox);
-        self.stillness.see(at, &detection.bbox, self.px_per_m);
+        let seen = self.stillness.uncut(&detection.bbox, size, self.px_per_m);
+        self.stillness.see(at, &seen, self.px_per_m);
         self.window = self.window << 1 | 1;
         self.missed = 0;
         self.last_step_s = at.seconds_since(self.track.last_seen) as f32;

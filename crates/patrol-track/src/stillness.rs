@@ -8,7 +8,7 @@
 //!
 //! The tolerance is a drift of 0.3 m and an IoU of 0.6 (`Track::still_since`), after 1.5 px of jitter on every edge are forgiven.
 
-use patrol_core::{MediaTime, PixelBox};
+use patrol_core::{MediaTime, PictureSize, PixelBox};
 
 const DRIFT_MAX_M: f32 = 0.3;
 const IOU_MIN: f32 = 0.6;
@@ -128,6 +128,15 @@ impl Stillness {
             let bbox = now.unwrap_or(*place);
             self.rest = Some(Rest { since, bbox });
         }
+    }
+
+    /// `bbox` as if all of it were seen: where the edge of a picture of `size` cuts it as it cuts the place that is kept, it is that place. A camera that flies or sways
+    /// shows now more and now less of whoever lies at the edge, and his middle goes to and fro.
+    pub(crate) fn uncut(&self, bbox: &PixelBox, size: PictureSize, px_per_m: f32) -> PixelBox {
+        let (w, h) = (size.width as f32, size.height as f32);
+        let is_cut = bbox.x.min(bbox.y).min(w - bbox.right()).min(h - bbox.bottom()) <= JITTER_PX;
+        let kept = self.resting_box().filter(|rest| is_cut && same_place(bbox, &rest.clipped(size), px_per_m));
+        kept.unwrap_or(*bbox)
     }
 
     fn newest_start(&self) -> Option<MediaTime> {
@@ -317,6 +326,39 @@ mod tests {
         for (t, since) in seen.iter().filter(|(t, _)| *t > 10.0 && !(80.0..90.0).contains(t)) {
             assert_eq!(*since, Some(0.0), "at {t}");
         }
+    }
+
+    /// A camera sways by two thirds of him and back, every ten seconds.
+    #[test]
+    fn who_lies_at_the_edge_of_a_picture_that_sways_is_still() {
+        let (size, px_per_m) = (PictureSize::new(640, 480), 25.0);
+        for uncut in [true, false] {
+            let mut stillness = Stillness::new();
+            let mut gone = 0.0_f32;
+            for look in 0..120_u32 {
+                let at = MediaTime::from_secs_f64(f64::from(look));
+                let next = if look < 10 { 0.0 } else { 14.0 * (1.0 - (f64::from(look - 10) * 0.628).cos() as f32) };
+                stillness.carry(|place| PixelBox { y: place.y + next - gone, ..*place });
+                gone = next;
+                let seen = PixelBox::new(300.0, 438.0 + gone, 20.0, 40.0).clipped(size);
+                let seen = if uncut { stillness.uncut(&seen, size, px_per_m) } else { seen };
+                stillness.see(at, &seen, px_per_m);
+            }
+            assert_eq!(stillness.since() == Some(MediaTime::ZERO), uncut, "{:?}", stillness.since());
+        }
+    }
+
+    /// Whoever crawls out of the picture is cut by its edge, too.
+    #[test]
+    fn who_leaves_over_the_edge_is_not_still() {
+        let (size, px_per_m) = (PictureSize::new(640, 480), 25.0);
+        let mut stillness = Stillness::new();
+        for look in 0..30_u32 {
+            let out = 4.0 * look.saturating_sub(20) as f32;
+            let seen = PixelBox::new(300.0, 438.0 + out, 20.0, 40.0).clipped(size);
+            stillness.see(MediaTime::from_secs_f64(f64::from(look)), &stillness.uncut(&seen, size, px_per_m), px_per_m);
+        }
+        assert!(stillness.since().is_none_or(|since| since.as_secs_f64() > 20.0), "{:?}", stillness.since());
     }
 
     #[test]

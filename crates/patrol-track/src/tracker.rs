@@ -347,7 +347,7 @@ impl Tracker {
             match pair {
                 Some(index) => {
                     let detection = &detections[*index];
-                    live.hit(at, detection, pixels_per_metre(&detection.bbox), self.config.confirm_hits);
+                    live.hit(at, size, detection, pixels_per_metre(&detection.bbox), self.config.confirm_hits);
                 }
                 None => live.miss(size),
             }
