@@ -28,12 +28,13 @@ const PREVIEW_QUALITY: u8 = 70;
 /// A clip shows as much before the decision: all that a camera's ring of packets holds (design §6).
 const CLIP_BEFORE: Duration = Duration::from_secs(20);
 /// The desk may make its lead some minutes after the first evidence, when the camera was blind in between: so often a minute's evidence has a clip.
-const CLIPS_MAX: u32 = 4;
+const CLIPS_MAX: u32 = 6;
 /// The crop shows the person and as much around him.
 const CROP_MARGIN: f32 = 1.0;
 
 impl CameraWatch {
-    /// Evidence is taken when a decision first may fall, when what it shows has changed, when the main stream has come since, and every minute after.
+    /// Evidence is taken when a decision first may fall, when what it shows has changed, when the main stream has come since, and
+    /// every [`EVIDENCE_EVERY`] after.
     pub(crate) fn wants_evidence(&self, sighting: &Sighting, tier: Tier) -> bool {
         let memory = self.stage.memories.get(&sighting.track);
         match memory.and_then(|memory| memory.evidence) {

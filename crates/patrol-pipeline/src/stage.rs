@@ -137,6 +137,13 @@ pub(crate) struct TrackMemory {
     pub(crate) vanished: bool,
 }
 
+impl TrackMemory {
+    /// Who was at the picture's edge for long is no lamp: doubts count for no longer than they take to be one.
+    fn vote(&mut self, resolved: bool) {
+        self.resolved_votes = (self.resolved_votes + if resolved { 1 } else { -1 }).max(-FIXTURE_LOOKS);
+    }
+}
+
 impl Stage {
     /// `first_track_id` must be above every id given before for this camera.
     pub(crate) fn new(preset: u32, first_track_id: u64) -> Self {
@@ -319,7 +326,7 @@ impl Stage {
             let centre = track.bbox.centre();
             let way_px = (centre.x - track.entered_at.x).hypot(centre.y - track.entered_at.y);
             memory.moved |= way_px > track.bbox.w.max(track.bbox.h);
-            memory.resolved_votes += if track.resolved { 1 } else { -1 };
+            memory.vote(track.resolved);
             if memory.moved {
                 self.walkers.insert(track.id, (now, track.bbox));
             }
@@ -441,7 +448,7 @@ impl Stage {
         for track in &self.tracks {
             let Some(memory) = self.memories.get_mut(&track.id) else { continue };
             memory.filter.persist(now);
-            memory.resolved_votes += if track.resolved { 1 } else { -1 };
+            memory.vote(track.resolved);
         }
     }
 

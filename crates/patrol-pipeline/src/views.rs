@@ -78,7 +78,11 @@ impl Views {
             ?view,
             "another view?"
         );
-        if let View::Moved { now_from_before, other } = view {
+        // It moved on from a picture of which nobody knows what it showed.
+        let is_elsewhere = self.doubted && likeness < OTHER_BELOW;
+        if let View::Moved { now_from_before, other } = view
+            && !is_elsewhere
+        {
             if !is_young {
                 self.park(stage, seen.media_time);
             }
@@ -106,24 +110,51 @@ impl Views {
         }
         if is_like {
             // The first pictures of a view may be the last ones of a turn.
+            let has_turned = self.carried && self.has_turned_away(stage, &now);
             (self.sign, self.doubted) = (Some(now), false);
             self.steady = self.steady.saturating_add(1);
-            if self.steady == MAPPED_AT_LOOK {
+            if self.steady >= MAPPED_AT_LOOK && self.map.is_none() {
+                // It was followed all the way, from a view where nobody is watched: what it sees now may be known under another name.
+                let begins = has_turned && stage.cells.cells.is_empty();
+                if begins {
+                    self.begin_view(stage);
+                    self.steady = MAPPED_AT_LOOK;
+                }
                 self.find_home(seen, stage);
+                return if begins { Glance::Other } else { Glance::Same };
             }
             return Glance::Same;
         }
-        // Of a move that nobody followed only the sign tells: what was carried so far would be told where it is not.
-        if self.carried && view != View::Same {
+        let is_kept = self.is_kept(stage);
+        // One that flies on and on has one stage. A turn that began where it stood, and was not followed to its end, leads to a view of its own: what was carried so
+        // far would be told where it is not.
+        if self.carried && view == View::Lost && !is_kept {
             self.sign = Some(now);
             return self.move_on(view, stage);
         }
-        if view == View::Same && !self.doubted && !is_young {
+        if view == View::Same && !self.doubted && (!is_young || self.carried) {
             self.doubted = true;
             return Glance::Doubtful;
         }
+        self.begin_view(stage);
+        (self.sign, self.steady, self.map) = (Some(now), 0, None);
+        Glance::Other
+    }
+
+    fn is_kept(&self, stage: &Stage) -> bool {
+        self.parked.iter().any(|parked| parked.stage.preset == stage.preset)
+    }
+
+    /// Whether it stood at this stage's view before it moved, and sees another now. A mast that sways sees the same.
+    fn has_turned_away(&self, stage: &Stage, now: &ViewSign) -> bool {
+        let kept = self.parked.iter().find(|parked| parked.stage.preset == stage.preset);
+        kept.and_then(|parked| parked.sign.likeness(now)).is_some_and(|likeness| likeness < OTHER_BELOW)
+    }
+
+    /// Another stage, of which nothing is known yet, in the place of `stage`.
+    fn begin_view(&mut self, stage: &mut Stage) {
         // What was not parked has no place to come back to.
-        let is_kept = self.parked.iter().any(|parked| parked.stage.preset == stage.preset);
+        let is_kept = self.is_kept(stage);
         if !is_kept {
             stage.lose_places();
         }
@@ -135,9 +166,7 @@ impl Views {
         *stage = Stage::new(self.last_preset, stage.tracker.next_id());
         stage.view_holds = false;
         stage.inherit(untold);
-        self.map = None;
-        (self.sign, self.steady, self.doubted) = (Some(now), 0, false);
-        Glance::Other
+        self.doubted = false;
     }
 
     /// Without anything to know views by there is one stage, which goes with the camera.
@@ -192,9 +221,13 @@ impl Views {
         self.parked.push(Parked { sign, map: None, stage, at });
     }
 
-    /// Seeks the present view in those that are known: what they both see is told as one place.
+    /// Seeks the present view in those that are known: what they both see is told as one place. A view that has told of places in another way keeps to it.
     fn find_home(&mut self, seen: &Picture, stage: &mut Stage) {
-        let Some(map) = ViewMap::take(seen).filter(|_| self.map.is_none()) else { return };
+        let Some(map) = ViewMap::take(seen) else { return };
+        if stage.home != Home::of(stage.preset) {
+            self.map = Some(Arc::new(map));
+            return;
+        }
         let is_home = |parked: &&Parked| parked.stage.preset != stage.preset && parked.stage.home.preset == parked.stage.preset;
         let mut homes = self.parked.iter().filter(is_home);
         let related = homes.find_map(|parked| Some(Home { from_here: parked.map.as_ref()?.relate(&map)?, ..parked.stage.home }));

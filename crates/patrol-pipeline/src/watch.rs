@@ -282,13 +282,7 @@ impl CameraWatch {
 
     /// Less than `every`, by another part of it for each camera and each `count`.
     pub(crate) fn sooner(&self, every: Duration, count: u64) -> Duration {
-        every.mul_f64(1.0 - SPREAD * self.spread(count))
-    }
-
-    /// 0–1, other for each camera and each `count`.
-    fn spread(&self, count: u64) -> f64 {
-        let seed = self.camera.id.as_str().bytes().fold(count, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
-        (seed >> 40) as f64 / (1_u64 << 24) as f64
+        every.mul_f64(1.0 - SPREAD * spread(self.camera.id.as_str(), count))
     }
 
     /// The picture judged last is examined in full.
@@ -468,6 +462,14 @@ impl CameraWatch {
     }
 }
 
+/// 0–1, other for each name and each `count`: FNV-1a, and what splitmix64 ends with, without which names that end alike come near to one another.
+fn spread(name: &str, count: u64) -> f64 {
+    let mut seed = name.bytes().fold(count, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+    seed = (seed ^ (seed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    seed = (seed ^ (seed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    (seed >> 40) as f64 / (1_u64 << 24) as f64
+}
+
 /// A detection that overlaps a watched place so much has found whoever is missing there.
 const FOUND_IOU: f32 = 0.25;
 /// Closer looks at people whom the cheaper look has missed, of one look.
@@ -479,4 +481,19 @@ fn is_found(detections: &[Detection], place: &PixelBox, all: &[PixelBox]) -> boo
         let iou = found.bbox.iou(place);
         iou >= FOUND_IOU && all.iter().all(|other| found.bbox.iou(other) <= iou)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn cameras_whose_names_follow_one_another_are_spread_out() {
+        for count in [0, 1, 7, 60_000_000_000] {
+            let mut parts: Vec<f64> = (0..100).map(|number| spread(&format!("cam-{number:03}"), count)).collect();
+            parts.sort_by(f64::total_cmp);
+            let widest = parts.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+            assert!(parts[0] < 0.1 && parts[99] > 0.9 && widest < 0.1, "{count}: {} to {}, a gap of {widest}", parts[0], parts[99]);
+        }
+    }
 }

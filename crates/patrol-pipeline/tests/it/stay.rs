@@ -302,17 +302,37 @@ fn a_camera_that_turns_knows_him_again() {
     assert!(cannot <= 60, "one or two looks of every turn: {cannot}");
 }
 
-/// Half-way through the turn to the second view the first one can still be followed, and stands where it did; from there on nothing can. Somebody lies in the second view at
-/// the pixels where the one of the first stood half-way.
+/// The camera comes by an empty view and is followed all the way on to one that overlaps the first: who lies in both is one.
+#[test]
+fn a_turn_that_is_followed_all_the_way_makes_one_person_no_two() {
+    let lies = PixelBox::new(60.0, 150.0, 40.0, 20.0);
+    let seen = watch(fresh(), sees_all(), 900, move |n| match n % 90 {
+        0..30 => street_from(0, 1, n, &[lies]),
+        30..60 => street_from(280, 1, n, &[lies]),
+        now @ 60..63 => street_from(220 - 60 * (now - 60) as usize, 1, n, &[lies]),
+        _ => street_from(40, 1, n, &[lies]),
+    });
+    assert_eq!(seen.leads.len(), 1, "{:#?}", seen.leads.iter().map(|lead| &lead.place).collect::<Vec<_>>());
+}
+
+/// The turn to the second view can be followed for some looks, and from there on not. Somebody lies in the second view at the pixels where the one of the first was seen
+/// last. With three such looks a minute the camera counts as one that moves.
 #[test]
 fn a_turn_that_can_be_followed_half_way_makes_two_people_no_one() {
-    let half_way = PixelBox::new(LIES.x - 48.0, LIES.y, LIES.w, LIES.h);
-    let seen = watch(fresh(), sees_all(), 900, move |n| match n % 60 {
-        0..30 => street_from(0, 1, n, &[LIES]),
-        30 => street_from(48, 1, n, &[LIES]),
-        _ => street(2, n, &[half_way]),
-    });
-    assert_eq!(seen.leads.len(), 2, "{:#?}", seen.leads.iter().map(|lead| &lead.place).collect::<Vec<_>>());
+    for steps in [1, 3] {
+        let half_way = PixelBox::new(LIES.x - 48.0, LIES.y, LIES.w, LIES.h);
+        let seen = watch(fresh(), sees_all(), 900, move |n| match n % 60 {
+            0..25 => street_from(0, 1, n, &[LIES]),
+            now if now < 25 + steps => street_from((48 * (now - 24) / steps) as usize, 1, n, &[LIES]),
+            _ => street(2, n, &[half_way]),
+        });
+        assert_eq!(seen.leads.len(), 2, "{steps}: {:#?}", seen.leads.iter().map(|lead| &lead.place).collect::<Vec<_>>());
+        let mut since: Vec<f64> = seen.leads.iter().map(|lead| lead.first_seen.seconds_since(START)).collect();
+        since.sort_by(f64::total_cmp);
+        assert!(since[0] < 1.0 && (25.0..30.0).contains(&since[1]), "{steps}: each has his own time: {since:?}");
+        let made = seen.leads.iter().map(|lead| lead.made_at.seconds_since(START)).fold(0.0, f64::max);
+        assert!(made < 160.0, "{steps}: nobody's clock began anew: {made}");
+    }
 }
 
 #[test]

@@ -255,10 +255,15 @@ impl Judge<'_> {
     }
 
     /// Cut by the upper edge or a side, so that its size is unknown: a window that reaches out of the picture is as large as a person.
-    /// At the lower edge there are only near people.
+    /// At the lower edge there are only near people. Of a view that is not known only the upper edge is that of walls for sure; from straight above there are no windows.
     pub(crate) fn is_cut(&self, region: &Region) -> bool {
         let Active { left, top, right, .. } = self.active;
-        usize::from(region.left) <= left || usize::from(region.right) >= right || usize::from(region.top) <= top
+        let above = usize::from(region.top) <= top;
+        match self.scale {
+            Scale::View(..) => above || usize::from(region.left) <= left || usize::from(region.right) >= right,
+            Scale::Unknown(..) => above,
+            Scale::Even(_) => false,
+        }
     }
 
     /// The surroundings of a region are seen on an ellipse a little larger than its own; `None` at the edge, and where they are warmer.

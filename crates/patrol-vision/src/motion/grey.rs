@@ -20,17 +20,17 @@ pub(super) struct Grey {
     pub(super) pixels: Vec<u8>,
 }
 
-/// Where contrast and brightness of a picture are read: the parts of its pixels that are darker. Flakes and headlights lie outside.
-const DARK_PART: f32 = 0.2;
-/// Other light than this, grey levels at either of them, is not followed as it is.
+/// Contrast and brightness are read at the quartiles, as in `quiet::light`: flakes and headlights lie outside.
+const DARK_PART: f32 = 0.25;
+/// Quartiles nearer to one another than this are in one light, grey levels: noise, and what a slow gain changes between two looks, which flow bears.
 const LIGHT_APART: f32 = 3.0;
-/// Of an even picture only the brightness can be told.
-const CONTRAST_MIN: f32 = 8.0;
+/// Of an even picture only the brightness can be told; and the most that a gain changes at once. As in `quiet::light`.
+const CONTRAST_MIN: f32 = 4.0;
 const GAIN_MAX: f32 = 4.0;
 
 impl Grey {
-    /// Into `out`: this picture in the light of `other`, of which it shows nearly the same: Lucas and Kanade take every change of a level for motion, and a gain control
-    /// changes all of them from one picture to the next. `false`, and `out` untouched: the light is the same.
+    /// Into `out`: this picture in the light of `other`, if both show the same: Lucas and Kanade take every change of a level for motion, and a gain control changes all of
+    /// them from one picture to the next. `false`, and `out` untouched: the light is the same. Where the sky leaves the picture its quartiles change, too, and the light has not.
     pub(super) fn lit_like(&self, other: &Self, out: &mut Self) -> bool {
         let ((low, high), (other_low, other_high)) = (self.light(), other.light());
         if (low - other_low).abs() < LIGHT_APART && (high - other_high).abs() < LIGHT_APART {

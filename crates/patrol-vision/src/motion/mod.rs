@@ -255,19 +255,22 @@ impl CameraMotion {
         let pose = self.reference_from_anchor;
         let shift = flow::coarse_shift(self.reference.small(), &scratch.now_small, &mut scratch.window)?;
         let shifted = shift.map(|(x, y)| pose.then(&PictureTransform::shift(x, y)));
-        let now = if scratch.now.lit_like(&self.anchor, &mut scratch.now_lit) { &scratch.now_lit } else { &scratch.now };
-        for points in points.choices() {
-            if points.len() < INLIERS_MIN as usize {
-                continue;
-            }
-            for guess in shifted.into_iter().chain([pose]) {
-                let pairs = flow::follow(&self.anchor, now, points, &guess)?;
-                let fit = flow::fit(&pairs, &self.anchor)?.filter(|fit| is_carried(fit, &pairs));
-                let Some(fit) = fit else { continue };
-                let leave_anchor = fit.motion.corner_shift(size) > ANCHOR_SHIFT_PART * size.width as f32
-                    || (fit.inliers as f32) < ANCHOR_KEPT_PART * points.len() as f32;
-                if let Some((motion, now_from_anchor)) = self.judged(&scratch.now_small, picture, &fit, &pairs) {
-                    return Ok(Some(Found { motion, now_from_anchor, leave_anchor }));
+        let is_other_light = scratch.now.lit_like(&self.anchor, &mut scratch.now_lit);
+        let lights = [is_other_light.then_some(&scratch.now_lit), Some(&scratch.now)];
+        for now in lights.into_iter().flatten() {
+            for points in points.choices() {
+                if points.len() < INLIERS_MIN as usize {
+                    continue;
+                }
+                for guess in shifted.into_iter().chain([pose]) {
+                    let pairs = flow::follow(&self.anchor, now, points, &guess)?;
+                    let fit = flow::fit(&pairs, &self.anchor)?.filter(|fit| is_carried(fit, &pairs));
+                    let Some(fit) = fit else { continue };
+                    let leave_anchor = fit.motion.corner_shift(size) > ANCHOR_SHIFT_PART * size.width as f32
+                        || (fit.inliers as f32) < ANCHOR_KEPT_PART * points.len() as f32;
+                    if let Some((motion, now_from_anchor)) = self.judged(&scratch.now_small, picture, &fit, &pairs) {
+                        return Ok(Some(Found { motion, now_from_anchor, leave_anchor }));
+                    }
                 }
             }
         }

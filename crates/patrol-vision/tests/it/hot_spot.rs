@@ -101,6 +101,8 @@ fn a_window_cut_by_the_edge_is_left_to_a_person() {
     street.rectangle(&PixelBox::new(626.0, 150.0, 14.0, 36.0), 3.0);
     street.rectangle(&PixelBox::new(300.0, 0.0, 24.0, 12.0), 3.0);
     check_street(&street, &[], "cut windows");
+    let mut street = Street::new(7.0, 25.0);
+    street.rectangle(&PixelBox::new(300.0, 0.0, 24.0, 12.0), 3.0);
     let unknown_view = found(&street.picture(7, 0.08, 8.0, 90.0), None, None);
     assert!(unknown_view.is_empty(), "{unknown_view:?}");
 }

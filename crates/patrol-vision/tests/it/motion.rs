@@ -156,6 +156,23 @@ fn a_moving_camera_whose_gain_changes_is_followed() {
     }
 }
 
+/// A camera that tilts down sees less of the dark sky: the picture is brighter as a whole, and its light is the same.
+#[test]
+fn a_camera_that_tilts_away_from_the_sky_is_followed() {
+    let (mut scene, mut motion) = (Scene::new(THERMAL, 2.0), CameraMotion::new());
+    for number in 0..8_u32 {
+        let gone = 25.0 * f64::from(number);
+        let mut levels = scene.levels(&PictureTransform::shift(0.0, -gone));
+        let sky = PixelBox::new(0.0, 0.0, 640.0, (165.0 - gone as f32).max(0.0));
+        paint(&mut levels, THERMAL, &sky, |_, _| 30.0);
+        let found = motion.estimate(&scene.shoot(&levels, PixelFormat::Gray8, f64::from(number)), &[]);
+        if number > 0 {
+            let error = error_px(&found.now_from_before, &PictureTransform::shift(0.0, -25.0), THERMAL);
+            assert!(found.kind == MotionKind::Moved && error < 1.5, "look {number}: {found:?}, {error} px");
+        }
+    }
+}
+
 #[test]
 fn every_format_and_size_gives_the_same_motion() {
     let truth = PictureTransform::similarity(1.01, 0.02, centre(FULL_HD), (33.0, -20.0));

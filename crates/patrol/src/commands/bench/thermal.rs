@@ -22,14 +22,14 @@ const AIM_CONTINUOUS_MB: f64 = 12.0;
 const EXAMINED_MIN: f64 = 0.999;
 
 pub(super) fn measure(context: &Context, wanted: Wanted) -> Vec<Measure> {
-    let (runs, failed) = runs(context, wanted);
+    let (runs, failed) = runs(context);
     let mut measures = Vec::new();
     measures.extend(wanted.p3.then(|| streams(&runs, failed.as_deref())));
     measures.extend(wanted.p5.then(|| memory(&runs, failed.as_deref())));
     measures
 }
 
-fn runs(context: &Context, wanted: Wanted) -> (Vec<Watched>, Option<String>) {
+fn runs(context: &Context) -> (Vec<Watched>, Option<String>) {
     let counts: &[usize] = if context.short { &STREAMS_SHORT } else { &STREAMS };
     let mut runs = Vec::new();
     let most = counts.last().copied().unwrap_or(WANTED_STREAMS);
@@ -37,7 +37,7 @@ fn runs(context: &Context, wanted: Wanted) -> (Vec<Watched>, Option<String>) {
         Ok(street) => street,
         Err(error) => return (runs, Some(format!("{error:#}"))),
     };
-    for count in counts.iter().copied().filter(|count| wanted.p3 || wanted.p5 || *count == WANTED_STREAMS) {
+    for count in counts.iter().copied() {
         eprintln!("P3: {count} thermal streams of 640×512 at 25 pictures a second");
         let plan = Plan {
             watch: WatchOptions {
