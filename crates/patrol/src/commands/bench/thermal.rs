@@ -9,7 +9,8 @@ use patrol_core::PictureSize;
 use patrol_sim::street::{StreetDetector, WatchOptions};
 use std::time::Duration;
 
-pub(super) const STREAM: Stream = Stream { name: "thermal", size: PictureSize::new(640, 512), fps: 25.0, kbps: 1000, empty: false, coded: true };
+pub(super) const STREAM: Stream =
+    Stream { name: "thermal", size: PictureSize::new(640, 512), fps: 25.0, kbps: 1000, empty: false, coded: true };
 /// Streams that the aim asks for, those tried, and few enough that the difference is memory of cameras.
 const WANTED_STREAMS: usize = 8;
 const STREAMS: [usize; 4] = [4, 8, 12, 16];
