@@ -525,6 +525,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn doubts_at_the_edge_count_for_no_longer_than_they_take() {
+        let mut memory = TrackMemory::default();
+        for _ in 0..500 {
+            memory.vote(false);
+        }
+        assert_eq!(memory.resolved_votes, -FIXTURE_LOOKS);
+        for _ in 0..FIXTURE_LOOKS {
+            memory.vote(true);
+        }
+        assert_eq!(memory.resolved_votes, 0, "whoever comes whole into the picture is told of again");
+    }
+
+    #[test]
     fn a_view_that_overlaps_another_stays_in_place_when_the_camera_goes_on() {
         let shift = |x: f64, y: f64| PictureTransform::affine([[1.0, 0.0, x], [0.0, 1.0, y]]);
         let zoomed = PictureTransform::affine([[0.7, 0.0, 92.0], [0.0, 0.7, 76.0]]);

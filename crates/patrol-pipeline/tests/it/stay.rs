@@ -315,6 +315,22 @@ fn a_turn_that_is_followed_all_the_way_makes_one_person_no_two() {
     assert_eq!(seen.leads.len(), 1, "{:#?}", seen.leads.iter().map(|lead| &lead.place).collect::<Vec<_>>());
 }
 
+/// The first picture after a jump is in doubt, and from it on the camera is followed for one look more: by a motion of the second view's, not of the first's. Somebody lies there where
+/// one of the first would be if he had been carried along.
+#[test]
+fn a_turn_that_ends_in_sight_carries_nobody_of_the_view_before() {
+    let at = |x: f32| PixelBox::new(x, LIES.y, LIES.w, LIES.h);
+    let seen = watch(fresh(), sees_all(), 900, move |n| match n % 60 {
+        0..30 => street_from(0, 1, n, &[LIES]),
+        30 => street_from(0, 2, n, &[]),
+        _ => street_from(24, 2, n, &[at(LIES.x)]),
+    });
+    let mut since: Vec<f64> = seen.leads.iter().map(|lead| lead.first_seen.seconds_since(START)).collect();
+    since.sort_by(f64::total_cmp);
+    assert_eq!(since.len(), 2, "{:#?}", seen.leads.iter().map(|lead| &lead.place).collect::<Vec<_>>());
+    assert!(since[0] < 1.0 && (30.0..36.0).contains(&since[1]), "each has his own time: {since:?}");
+}
+
 /// The turn to the second view can be followed for some looks, and from there on not. Somebody lies in the second view at the pixels where the one of the first was seen
 /// last. With three such looks a minute the camera counts as one that moves.
 #[test]
