@@ -28,11 +28,13 @@ fn check(street: &FaultyStreet, camera: &str, why: &str, words: &str, as_if_seen
         assert!(ring.at_s - span.began_s <= RINGS_WITHIN_S, "{camera}: rang {:.1} s after the fault began", ring.at_s - span.began_s);
     }
 
-    let said = street.shown(camera).find(|(at, _)| *at > broken.at_s).expect("shown");
-    assert_eq!(said.1["promise_broken"], true, "{}", said.1);
-    for (at, shown) in street.shown(camera).filter(|(at, _)| *at > broken.at_s + 1.0 && *at < span.ended_s) {
+    // On a busy machine the ring may be about looks that were late when the fault began; what it shows then may be good again for a look.
+    let during: Vec<_> = street.shown(camera).filter(|(at, _)| (span.began_s..span.ended_s).contains(at)).collect();
+    let settled = during.iter().rposition(|(_, shown)| shown["promise_broken"] != true).map_or(0, |last_well| last_well + 1);
+    let (settled_s, _) = *during.get(settled).expect("shown as one that does not see when the fault ends");
+    assert!(settled_s - span.began_s <= RINGS_WITHIN_S, "{camera}: sees, it was shown, for {:.1} s of the fault", settled_s - span.began_s);
+    for (at, shown) in during.iter().filter(|(at, _)| *at > settled_s + 1.0) {
         assert_eq!((&shown["condition"]["state"], &shown["condition"]["why"]), (&"cannot-see".into(), &why.into()), "{camera} at {at}");
-        assert_eq!(shown["promise_broken"], true, "{camera} at {at}");
     }
     let meanwhile = street.looks(camera).iter().filter(|look| look.captured_s > span.began_s + 0.5 && look.end_s < span.ended_s);
     let seen = meanwhile.filter(|look| look.keeps_promise()).count();
