@@ -39,6 +39,8 @@ const WALKED_OFF_LEFTOVER_MAX_SIGMA: f32 = 8.0;
 /// Less of a place than this in the picture is out of view; it is waited for so long, as for a track (`TrackerConfig::keep_out_of_view`).
 const OUT_OF_VIEW_PART: f32 = 0.5;
 const OUT_OF_VIEW_MAX: Duration = Duration::from_secs(10);
+/// Of a place of which less than this is in the picture nothing is learnt.
+const WHOLE_PART: f32 = 0.8;
 /// While he is found, how his place looks is learnt so often: light and snow change it no faster, and a crowd that stands costs little.
 const CONFIRM_EVERY: Duration = Duration::from_secs(10);
 /// A place that cannot be judged is read so often: in a crowd there are some.
@@ -382,6 +384,10 @@ impl WatchCell {
         self.place.clipped(picture.size()).area() < OUT_OF_VIEW_PART * self.place.area()
     }
 
+    fn is_cut(&self, picture: &Picture) -> bool {
+        self.place.clipped(picture.size()).area() < WHOLE_PART * self.place.area()
+    }
+
     fn is_away(&self, track: &Track) -> bool {
         let (p, q) = (self.place.centre(), track.bbox.centre());
         let is_far = (p.x - q.x).hypot(p.y - q.y) > LEFT_PART * self.place.w.max(self.place.h);
@@ -400,6 +406,10 @@ impl WatchCell {
         self.settle(now, CellState::Found);
         (self.found_at, self.missed, self.emptied, self.walked_off) = (now, 0, None, false);
         self.found = self.found.saturating_add(1);
+        if self.is_cut(picture) {
+            // The edge of a picture that moves shows a part of him: he is where he was, and the part is no place of its own.
+            return;
+        }
         let same_box = self.place.iou(&track.bbox) >= SAME_BOX_IOU;
         // What is learnt here is what he is known by later: a passer-by before him is not to be learnt with him.
         if verdict == PlaceVerdict::Unchanged && same_box {
@@ -439,5 +449,62 @@ impl WatchCell {
         .into_iter()
         .flatten()
         .for_each(shift);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use patrol_core::{DetectionSource, PictureSize, PixelFormat, PixelPoint, WallEstimate, WallTime};
+
+    const SIZE: PictureSize = PictureSize { width: 320, height: 240 };
+
+    fn lying(bbox: PixelBox, second: u64) -> Track {
+        let now = MediaTime::from_secs_f64(second as f64);
+        Track {
+            id: TrackId(7),
+            stage: TrackStage::Confirmed,
+            bbox,
+            score: 0.9,
+            score_mean: 0.9,
+            source: DetectionSource::HotSpot,
+            resolved: true,
+            blob: None,
+            first_seen: MediaTime::ZERO,
+            last_seen: now,
+            hits: 9,
+            looks: 9,
+            still_since: Some(MediaTime::ZERO),
+            speed_px_s: 0.0,
+            entered_at: PixelPoint { x: 0.0, y: 0.0 },
+        }
+    }
+
+    fn picture(body: &PixelBox, second: u64) -> Picture {
+        let inside = |x: u32, y: u32| {
+            let (x, y) = (x as f32 + 0.5, y as f32 + 0.5);
+            (body.x..body.right()).contains(&x) && (body.y..body.bottom()).contains(&y)
+        };
+        let pixels = (0..SIZE.width * SIZE.height).map(|at| if inside(at % SIZE.width, at / SIZE.width) { 220 } else { 90 }).collect();
+        let captured = WallEstimate { at: WallTime(0) + Duration::from_secs(second), error_ms: 0 };
+        let at = MediaTime::from_secs_f64(second as f64);
+        Picture::from_planes(SIZE, PixelFormat::Gray8, vec![pixels], second, at, captured).expect("a picture")
+    }
+
+    /// A drone drifts until its picture shows the half of him, and back: he is watched where he lies, not where the half of him was.
+    #[test]
+    fn the_part_that_the_edge_of_a_moving_picture_leaves_of_him_is_no_place_of_its_own() {
+        let body = PixelBox::new(20.0, 100.0, 40.0, 16.0);
+        let mut cells = WatchCells::default();
+        cells.open(&lying(body, 0), Posture::Lying, &picture(&body, 0), None);
+        cells.carry(&PictureTransform::shift(-40.0, 0.0));
+        let moved = PixelBox { x: body.x - 40.0, ..body };
+        for second in 1..8 {
+            let track = lying(moved.clipped(SIZE), second);
+            let news = cells.cells[0].judge(&picture(&moved, second), &track, false, &[], |_| None);
+            assert_eq!((news, cells.cells[0].state), (CellNews::None, CellState::Found));
+        }
+        cells.carry(&PictureTransform::shift(40.0, 0.0));
+        assert_eq!(cells.cells[0].place, body);
     }
 }

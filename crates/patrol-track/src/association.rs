@@ -7,7 +7,7 @@
 use crate::live::Live;
 use crate::stillness::{JITTER_PX, forgiving_iou};
 use crate::tracker::SET_OFF_STILL_MAX_S;
-use patrol_core::{Detection, PixelBox};
+use patrol_core::{Detection, PictureSize, PixelBox};
 
 /// Not pairing costs this much: any allowed pair of a confirmed track is cheaper.
 pub(crate) const UNPAIRED_COST: f32 = 1.3;
@@ -41,9 +41,9 @@ const SETTING_OFF_M_S: f32 = 1.6;
 /// Shape of one who sets off must agree so well: standing people start walking, a lying one does not become a walker between two looks.
 const SETTING_OFF_SHAPE_IOU: f32 = 0.6;
 
-/// Cost of continuing `live` with `detection`, or infinity.
-pub(crate) fn cost(live: &Live, detection: &Detection, place_only: bool) -> f32 {
-    let near = if place_only || live.is_still() { place_cost(live, &detection.bbox) } else { motion_cost(live, &detection.bbox) };
+/// Cost of continuing `live` with `detection` in a picture of `size`, or infinity.
+pub(crate) fn cost(live: &Live, detection: &Detection, place_only: bool, size: PictureSize) -> f32 {
+    let near = if place_only || live.is_still() { place_cost(live, &detection.bbox, size) } else { motion_cost(live, &detection.bbox) };
     let handicap = match (live.is_tentative(), live.missed) {
         (true, _) => TENTATIVE_HANDICAP,
         (false, 0) => 0.0,
@@ -72,10 +72,12 @@ fn motion_cost(live: &Live, seen: &PixelBox) -> f32 {
     f32::midpoint(1.0 - iou, far) + SHAPE_WEIGHT * shape.min(1.0)
 }
 
-fn place_cost(live: &Live, seen: &PixelBox) -> f32 {
-    let here = live.filter.bbox();
+fn place_cost(live: &Live, seen: &PixelBox, size: PictureSize) -> f32 {
+    // Of a place at the edge of the picture no more can be found than is in it: a camera that flies or sways cuts off now more and now less.
+    let (here, seen) = (live.filter.bbox().clipped(size), &seen.clipped(size));
     // Half hidden in the last look his box has shrunk: the place he kept for long counts as well.
-    let place = live.stillness.resting_box().filter(|rest| forgiving_iou(rest, seen) > forgiving_iou(&here, seen)).unwrap_or(here);
+    let rest = live.stillness.resting_box().map(|rest| rest.clipped(size));
+    let place = rest.filter(|rest| forgiving_iou(rest, seen) > forgiving_iou(&here, seen)).unwrap_or(here);
     let iou = forgiving_iou(&place, seen);
     let hidden = live.missed >= HIDDEN_LOOKS;
     // A passer-by in front of one who has long kept his place makes one box of both, and would walk off with his track.
@@ -99,10 +101,9 @@ pub(crate) fn setting_off_cost(live: &Live, detection: &Detection, dt: f32) -> f
     if moved > reach || shape_iou < SETTING_OFF_SHAPE_IOU { f32::INFINITY } else { moved / reach }
 }
 
-/// Cost of an unsure detection keeping a track that has found no better one, or infinity.
-pub(crate) fn unsure_cost(live: &Live, detection: &Detection) -> f32 {
-    let expected = live.filter.bbox();
-    let iou = forgiving_iou(&expected, &detection.bbox);
+/// Cost of an unsure detection in a picture of `size` keeping a track that has found no better one, or infinity.
+pub(crate) fn unsure_cost(live: &Live, detection: &Detection, size: PictureSize) -> f32 {
+    let iou = forgiving_iou(&live.filter.bbox().clipped(size), &detection.bbox.clipped(size));
     if iou < IOU_MIN_UNSURE { f32::INFINITY } else { 1.0 - iou }
 }
 

@@ -256,11 +256,11 @@ impl Tracker {
         self.sort_by_score(size, detections);
         self.scratch.pair.clear();
         self.scratch.pair.resize(self.live.len(), None);
-        self.pair_sure(detections, place_only);
+        self.pair_sure(size, detections, place_only);
         if !place_only {
             self.pair_setting_off(at, detections, dt);
         }
-        self.pair_unsure(detections);
+        self.pair_unsure(size, detections);
         self.settle(at, size, detections, pixels_per_metre);
         self.begin(at, detections, pixels_per_metre);
         self.watch_second_boxes(at);
@@ -311,11 +311,11 @@ impl Tracker {
         }
     }
 
-    fn pair_sure(&mut self, detections: &[Detection], place_only: bool) {
+    fn pair_sure(&mut self, size: PictureSize, detections: &[Detection], place_only: bool) {
         let Self { live, scratch, .. } = self;
         scratch.rows.clear();
         scratch.rows.extend(0..live.len());
-        scratch.pair_rows(true, |row, column| cost(&live[row], &detections[column], place_only));
+        scratch.pair_rows(true, |row, column| cost(&live[row], &detections[column], place_only, size));
     }
 
     /// Somebody who stood still walks on: at two looks a second he no longer overlaps his place.
@@ -331,7 +331,7 @@ impl Tracker {
         scratch.pair_rows(true, |row, column| setting_off_cost(&live[row], &detections[column], dt));
     }
 
-    fn pair_unsure(&mut self, detections: &[Detection]) {
+    fn pair_unsure(&mut self, size: PictureSize, detections: &[Detection]) {
         let Self { live, scratch, .. } = self;
         scratch.rows.clear();
         for (index, live) in live.iter().enumerate() {
@@ -339,7 +339,7 @@ impl Tracker {
                 scratch.rows.push(index);
             }
         }
-        scratch.pair_rows(false, |row, column| unsure_cost(&live[row], &detections[column]));
+        scratch.pair_rows(false, |row, column| unsure_cost(&live[row], &detections[column], size));
     }
 
     fn settle(&mut self, at: MediaTime, size: PictureSize, detections: &[Detection], pixels_per_metre: &dyn Fn(&PixelBox) -> Option<f32>) {

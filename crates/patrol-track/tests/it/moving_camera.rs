@@ -6,8 +6,9 @@ use super::{SIZE, Watched, jittered, lying, seen, standing};
 use patrol_core::{Detection, MediaTime, PictureTransform, PixelBox, PixelPoint, TrackStage};
 use patrol_track::{Tracker, TrackerConfig};
 
-/// Looks at `people` (boxes on the ground; those not wholly in view are not detected) through `picture_from_ground`.
-fn fly_on(
+/// Looks at `people` (boxes on the ground; of those not wholly in view `part_seen` says what is detected) through `picture_from_ground`.
+fn fly_on_seeing(
+    part_seen: &dyn Fn(&PixelBox) -> Option<PixelBox>,
     tracker: &mut Tracker,
     watched: &mut Watched,
     fps: f64,
@@ -23,12 +24,26 @@ fn fly_on(
             tracker.carry(&back.then(&view));
         }
         let in_view = |bbox: &PixelBox| bbox.clipped(SIZE).area() > 0.95 * bbox.area();
-        let shown = people(t).into_iter().filter_map(|bbox| view.bbox(&bbox)).filter(in_view);
-        let detections: Vec<Detection> = shown.enumerate().map(|(i, bbox)| seen(jittered(bbox, 1.0, look, i as i64))).collect();
+        let shown = people(t).into_iter().filter_map(|bbox| view.bbox(&bbox));
+        let shown = shown
+            .enumerate()
+            .filter_map(|(i, bbox)| if in_view(&bbox) { Some(jittered(bbox, 1.0, look, i as i64)) } else { part_seen(&bbox) });
+        let detections: Vec<Detection> = shown.map(seen).collect();
         let tracks = tracker.update(MediaTime::from_secs_f64(t), SIZE, &detections, &|_| Some(30.0)).to_vec();
         watched.ended.extend_from_slice(tracker.ended());
         watched.looks.push((t, tracks));
     }
+}
+
+fn fly_on(
+    tracker: &mut Tracker,
+    watched: &mut Watched,
+    fps: f64,
+    span: (f64, f64),
+    picture_from_ground: &dyn Fn(f64) -> PictureTransform,
+    people: &dyn Fn(f64) -> Vec<PixelBox>,
+) {
+    fly_on_seeing(&|_| None, tracker, watched, fps, span, picture_from_ground, people);
 }
 
 fn fly(fps: f64, seconds: f64, picture_from_ground: &dyn Fn(f64) -> PictureTransform, people: &dyn Fn(f64) -> Vec<PixelBox>) -> Watched {
@@ -112,6 +127,27 @@ fn a_camera_that_comes_back_soon_finds_him_again() {
         let since = watched.at(59.0, body).unwrap().still_since;
         assert!(since.is_some_and(|since| since.as_secs_f64() < 1.0), "{fps} fps: {since:?}");
         assert!(watched.ended.is_empty());
+    }
+}
+
+/// The corner of a picture that moves shows a third of him, nothing for some seconds, a third again, and all of him: it is he all the time.
+#[test]
+fn who_lies_at_the_corner_of_a_moving_picture_is_taken_up_again() {
+    let body = lying(400.0, 200.0);
+    let (w, h) = (f64::from(body.w), f64::from(body.h));
+    let view = |t: f64| match t {
+        t if (80.0..84.0).contains(&t) || (90.0..93.0).contains(&t) => PictureTransform::shift(-400.0 - 0.66 * w, -200.0 - 0.25 * h),
+        t if (84.0..90.0).contains(&t) => PictureTransform::shift(-400.0 - 1.5 * w, -200.0 - 0.25 * h),
+        _ => PictureTransform::IDENTITY,
+    };
+    let part = |bbox: &PixelBox| Some(bbox.clipped(SIZE)).filter(|part| part.area() > 0.1 * bbox.area());
+    for fps in [5.0, 2.0, 1.0] {
+        let mut tracker = Tracker::new(TrackerConfig::default(), 1);
+        let mut watched = Watched { looks: vec![], ended: vec![] };
+        fly_on_seeing(&part, &mut tracker, &mut watched, fps, (0.0, 110.0), &view, &|_| vec![body]);
+        assert_eq!(watched.confirmed_ids(), [1], "{fps} fps");
+        let since = watched.at(108.0, body).expect("tracked").still_since;
+        assert!(since.is_some_and(|since| since.as_secs_f64() < 1.0), "{fps} fps: {since:?}");
     }
 }
 
