@@ -50,7 +50,7 @@ fn evidence(camera: &CameraId, about: &Sighting) -> Arc<Evidence> {
         preview_sha256: Vec::new(),
         clip_sha256: None,
     };
-    Arc::new(Evidence { about, whole: jpeg(), crop: jpeg(), preview: Vec::new(), clip: None })
+    Arc::new(Evidence { about, whole: jpeg(), crop: jpeg(), preview: Vec::new(), clip: None, renews: false })
 }
 
 /// Somebody lies in the middle of the camera's picture since the beginning.

@@ -98,6 +98,8 @@ pub struct Evidence {
     pub preview: Vec<Jpeg>,
     /// The seconds before the decision, not re-encoded; `None` where the feed keeps no packets.
     pub clip: Option<Clip>,
+    /// The decision stands since earlier evidence, of the same posture and of no lower tier: nobody waits for this.
+    pub renews: bool,
 }
 
 /// What a lead keeps of its evidence: text, and the hashes its pictures are stored under.

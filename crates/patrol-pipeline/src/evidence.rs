@@ -53,15 +53,29 @@ impl CameraWatch {
         !asked && self.link.as_ref().is_some_and(|link| link.main_key().is_some())
     }
 
+    /// Whether a decision of this posture and tier stands already, whose evidence is only to be newer.
+    fn has_told(&self, sighting: &Sighting, tier: Tier) -> bool {
+        let evidence = self.stage.memories.get(&sighting.track).and_then(|memory| memory.evidence);
+        evidence.is_some_and(|(_, posture, was)| posture == sighting.posture && tier >= was)
+    }
+
+    /// Whether a later look may be the first to tell of him: he is down, and there is no evidence of it yet.
+    pub(crate) fn is_untold(&self, sighting: &Sighting) -> bool {
+        let evidence = self.stage.memories.get(&sighting.track).and_then(|memory| memory.evidence);
+        sighting.posture.is_down() && evidence.is_none_or(|(_, posture, _)| !posture.is_down())
+    }
+
     /// `bbox`: where the person is in `picture`, that of this very look. What `main` shows of him is taken instead where it shows the same.
     pub(crate) fn take_evidence(
         &mut self,
         sighting: &Sighting,
+        tier: Tier,
         bbox: &PixelBox,
         picture: &Picture,
         main: &MainView,
         eyes: &Eyes,
     ) -> Result<Arc<Evidence>, VisionError> {
+        let renews = self.has_told(sighting, tier);
         let close = main.shows(picture, bbox);
         match &close {
             Ok(_) => self.main_stream.shown += 1,
@@ -98,7 +112,7 @@ impl CameraWatch {
             clip_sha256: clip.as_ref().map(|clip| clip.sha256.clone()),
             preview_sha256: preview.iter().map(|jpeg| jpeg.sha256.clone()).collect(),
         };
-        Ok(Arc::new(Evidence { about, whole, crop, preview, clip }))
+        Ok(Arc::new(Evidence { about, whole, crop, preview, clip, renews }))
     }
 
     /// The seconds before a decision as the camera sent them: not with all evidence, because a clip weighs megabytes.

@@ -94,7 +94,7 @@ type Told = (usize, (Sighting, bool));
 fn assess(picture: &Picture, watch: &mut CameraWatch, eyes: &Eyes, weather: &WeatherNow) -> Vec<Told> {
     let mut told = Vec::new();
     let main = MainView::new(watch.link.clone());
-    watch.fixtures = 0;
+    (watch.fixtures, watch.pressing) = (0, false);
     for index in 0..watch.stage.tracks.len() {
         if !watch.stage.is_here(&watch.stage.tracks[index]) {
             continue;
@@ -109,7 +109,7 @@ fn assess(picture: &Picture, watch: &mut CameraWatch, eyes: &Eyes, weather: &Wea
         let due = exposure::lead_due(&sighting, &score);
         if due && watch.wants_evidence(&sighting, score.tier) {
             let bbox = watch.stage.tracks[index].bbox;
-            match watch.take_evidence(&sighting, &bbox, picture, &main, eyes) {
+            match watch.take_evidence(&sighting, score.tier, &bbox, picture, &main, eyes) {
                 Ok(evidence) => sighting.evidence = Some(evidence),
                 Err(error) => {
                     tracing::warn!(camera = %watch.camera.id, %error, "no evidence could be made of a sighting");
@@ -118,6 +118,7 @@ fn assess(picture: &Picture, watch: &mut CameraWatch, eyes: &Eyes, weather: &Wea
             }
         }
         let changed = watch.remember(&sighting, score.tier);
+        watch.pressing |= watch.is_untold(&sighting);
         told.push((index, (sighting, changed)));
     }
     watch.keep_preview(picture, told.iter().map(|(_, (sighting, _))| sighting));

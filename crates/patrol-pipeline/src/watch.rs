@@ -48,6 +48,8 @@ pub struct CameraWatch {
     pub last_error: Option<String>,
     /// Warm things that never moved and were not told in the last look.
     pub fixtures: u32,
+    /// Somebody is down here of whom nothing has been told yet: any look may be the one that does.
+    pub(crate) pressing: bool,
     pub(crate) sight: Sight,
     thermal: ThermalConfig,
     pub(crate) detections: Vec<Detection>,
@@ -116,6 +118,7 @@ impl CameraWatch {
             inferences: 0,
             last_error: None,
             fixtures: 0,
+            pressing: false,
             sight,
             thermal: ThermalConfig::default(),
             detections: Vec::new(),

@@ -194,7 +194,7 @@ impl Scene {
                 preview_sha256: Vec::new(),
                 clip_sha256: None,
             };
-            Arc::new(Evidence { about, whole: jpeg(), crop: jpeg(), preview: Vec::new(), clip: None })
+            Arc::new(Evidence { about, whole: jpeg(), crop: jpeg(), preview: Vec::new(), clip: None, renews: false })
         });
         Sighting {
             track: TrackId(actor.track),

@@ -117,9 +117,9 @@ fn is_urgent(event: &DeskEvent) -> bool {
     may_decide(event) || !matches!(event, DeskEvent::Sighting(_) | DeskEvent::Absence(_) | DeskEvent::Tick)
 }
 
-/// Evidence is taken of a sighting only where a lead may be made of it, or told anew.
+/// Evidence is taken of a sighting only where a lead may be made of it, or told anew, and to renew what is told already.
 fn may_decide(event: &DeskEvent) -> bool {
-    matches!(event, DeskEvent::Sighting(sighting) if sighting.evidence.is_some())
+    matches!(event, DeskEvent::Sighting(sighting) if sighting.evidence.as_ref().is_some_and(|evidence| !evidence.renews))
 }
 
 fn captured(event: &DeskEvent) -> Option<WallTime> {

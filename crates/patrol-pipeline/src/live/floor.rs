@@ -39,6 +39,8 @@ pub(super) struct Station {
     pub(super) bursts: u64,
     /// `None` while a worker has it.
     pub(super) watch: Option<Box<CameraWatch>>,
+    /// Somebody is down there of whom nobody has been told: the next look may be the one that does.
+    pub(super) pressing: bool,
     /// Under which deadline it stands among the ready ones.
     pub(super) queued: Option<WallTime>,
     pub(super) reliance: Reliance,
@@ -78,6 +80,9 @@ pub(super) struct Floor {
 pub(super) const BURST_LOAD_MAX: f64 = 0.9;
 /// Bursts at once, per worker: decoding everything takes a tenth of a core for 1080p.
 const BURSTS_PER_WORKER: usize = 2;
+/// A look in which somebody may be told of goes before others that are due up to so much earlier: longer than they wait for one another while the load can be
+/// borne, and short against what promises are counted in, so that nobody else is passed over for long.
+const PRESSING_AHEAD: Duration = Duration::from_secs(1);
 /// A promise of less is not called broken before this: one look that takes long is no alarm.
 const BROKEN_MIN: Duration = Duration::from_secs(1);
 /// A look's cost is an average over about so many looks: one that is examined costs several times one that is not.
@@ -127,6 +132,7 @@ impl Station {
             broken_promises: 0,
             bursts: 0,
             watch: Some(Box::new(watch)),
+            pressing: false,
             queued: None,
             reliance: Reliance::default(),
             link: live.link,
@@ -281,7 +287,8 @@ impl Floor {
             return;
         }
         // Whoever asked waits in front of the page.
-        let promised = station.account.blind.seen() + station.look_every;
+        let ahead = if station.pressing { PRESSING_AHEAD } else { Duration::ZERO };
+        let promised = station.account.blind.seen() + station.look_every - ahead;
         let deadline = if station.asked.is_empty() { promised } else { WallTime(i64::MIN) };
         if let Some(queued) = station.queued {
             if queued <= deadline {

@@ -174,6 +174,7 @@ impl Worker {
         station.spent(spent);
         station.due.took(now.since(waiting.picture.captured.at));
         station.inferences = watch.inferences;
+        station.pressing = watch.pressing;
         station.fixtures = watch.fixtures;
         station.cells = watch.cells();
         station.main_stream = watch.main_stream;

@@ -116,5 +116,5 @@ pub fn evidence(seed: u64) -> Arc<Evidence> {
         preview_sha256: vec![preview.sha256.clone()],
         clip_sha256: None,
     };
-    Arc::new(Evidence { about, whole, crop, preview: vec![preview], clip: None })
+    Arc::new(Evidence { about, whole, crop, preview: vec![preview], clip: None, renews: false })
 }
