@@ -1,7 +1,7 @@
 //! One track between two looks.
 
 use crate::filter::BoxFilter;
-use crate::stillness::Stillness;
+use crate::stillness::{JITTER_PX, Stillness};
 use crate::tracker::SET_OFF_STILL_MAX_S;
 use patrol_core::view::UPRIGHT_HEIGHT_M;
 use patrol_core::{Detection, MediaTime, PictureSize, PictureTransform, PixelBox, Track, TrackId, TrackStage};
@@ -21,6 +21,8 @@ const SURPRISE_IOU: f32 = 0.8;
 const OUTSIDE_PART: f32 = 0.5;
 /// Nothing comes so much nearer or farther between two looks that it is still the same place.
 const CARRIED_SCALE_MAX: f32 = 4.0;
+/// The step of a camera that has not moved.
+const AS_IT_WAS: [[f32; 2]; 2] = [[1.0, 0.0], [0.0, 1.0]];
 /// How long after his last look a walker may have crossed the edge, seconds.
 const WALK_OUT_AHEAD_S: f32 = 0.6;
 
@@ -168,6 +170,9 @@ impl Live {
 
     /// It was matched in a look at a picture of `size`.
     pub(crate) fn hit(&mut self, at: MediaTime, size: PictureSize, detection: &Detection, known_px_per_m: Option<f32>, confirm_hits: u32) {
+        if let Some(cut) = cut_alike(&self.filter.bbox(), &detection.bbox, size) {
+            self.filter.carry(&cut, AS_IT_WAS);
+        }
         self.filter.correct(&detection.bbox);
         if self.filter.bbox().iou(&detection.bbox) < SURPRISE_IOU {
             // Found again after a turn or from behind something: what is seen counts for more than what was expected.
@@ -276,6 +281,20 @@ impl Live {
         let crosses = |out_speed: f32, room: f32, side: f32| out_speed >= walking && room - out_speed * ahead <= EDGE_PART * side;
         crosses(-vx, b.x, w) || crosses(vx, w - b.right(), w) || crosses(-vy, b.y, h) || crosses(vy, h - b.bottom(), h)
     }
+}
+
+/// `expected` as the edge of a picture of `size` cuts what is `seen`; `None` where it cuts nothing, or nothing would be left. Where a box ends at the edge, its end
+/// says nothing of how he moves: a camera that flies towards him shows more and more of him, and the middle of that is not where he goes.
+fn cut_alike(expected: &PixelBox, seen: &PixelBox, size: PictureSize) -> Option<PixelBox> {
+    let (w, h) = (size.width as f32, size.height as f32);
+    let end = |is_cut: bool, seen: f32, expected: f32| if is_cut { seen } else { expected };
+    let cut = PixelBox::from_corners(
+        end(seen.x <= JITTER_PX, seen.x, expected.x),
+        end(seen.y <= JITTER_PX, seen.y, expected.y),
+        end(seen.right() >= w - JITTER_PX, seen.right(), expected.right()),
+        end(seen.bottom() >= h - JITTER_PX, seen.bottom(), expected.bottom()),
+    );
+    (cut != *expected && cut.w >= JITTER_PX && cut.h >= JITTER_PX).then_some(cut)
 }
 
 /// Pixels per metre at a box: as the camera's view says, else as if the long side were a person's height. For one who sits the guess is small, and

@@ -151,6 +151,24 @@ fn who_lies_at_the_corner_of_a_moving_picture_is_taken_up_again() {
     }
 }
 
+/// The picture comes to show more and more of him, and less and less: the middle of what it shows moves, he does not.
+#[test]
+fn who_comes_into_a_moving_picture_does_not_move_for_that() {
+    let body = lying(SIZE.width as f32 + 5.0, 300.0);
+    let part = |bbox: &PixelBox| Some(bbox.clipped(SIZE)).filter(|part| part.area() > 0.15 * bbox.area());
+    for (fps, px_per_s) in [(5.0, 30.0), (2.0, 25.0), (1.0, 20.0)] {
+        let there_and_back = move |t: f64| PictureTransform::shift(-px_per_s * (t - 0.1).min(6.0 - t).max(0.0), 0.0);
+        let mut tracker = Tracker::new(TrackerConfig::default(), 1);
+        let mut watched = Watched { looks: vec![], ended: vec![] };
+        fly_on_seeing(&part, &mut tracker, &mut watched, fps, (0.0, 6.0), &there_and_back, &|_| vec![body]);
+        let speeds: Vec<f32> = watched.looks.iter().flat_map(|(_, tracks)| tracks).map(|track| track.speed_px_s).collect();
+        assert!(speeds.len() > 3, "{fps} fps: seen {} times", speeds.len());
+        let most = speeds.iter().copied().fold(0.0, f32::max);
+        // Four tenths of a metre a second are no walk.
+        assert!(most < 12.0, "{fps} fps: {most} px/s");
+    }
+}
+
 #[test]
 fn after_a_gap_the_place_in_the_scene_counts() {
     let body = lying(700.0, 400.0);
