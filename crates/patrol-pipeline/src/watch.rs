@@ -49,7 +49,7 @@ pub struct CameraWatch {
     /// Warm things that never moved and were not told in the last look.
     pub fixtures: u32,
     /// Somebody is down here of whom nothing has been told yet: any look may be the one that does.
-    pub(crate) pressing: bool,
+    pub pressing: bool,
     pub(crate) sight: Sight,
     thermal: ThermalConfig,
     pub(crate) detections: Vec<Detection>,

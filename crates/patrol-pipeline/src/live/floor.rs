@@ -367,3 +367,59 @@ fn recall(memories: Option<&Memories>, watch: &mut CameraWatch) {
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use patrol_core::{CameraId, MediaTime, Modality, Picture, PictureSize, PixelFormat, WallEstimate};
+    use patrol_vision::thermal::ThermalConfig;
+
+    const START: WallTime = WallTime(1_767_542_400_000_000_000);
+
+    fn seconds(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    /// A camera that was seen last so long after the start, with a picture that is due.
+    fn station(seen_s: f64) -> Station {
+        let promise = Promise { look_every: seconds(1.0), look_limit: seconds(3.0), rescan_every: seconds(60.0) };
+        let camera = Camera {
+            id: CameraId::new("a"),
+            name: String::new(),
+            code: None,
+            modality: Modality::Thermal,
+            promise,
+            position: None,
+            view: None,
+            address: None,
+            street: None,
+            grid: None,
+            site_prior: 0.0,
+        };
+        let feed = LiveFeed::Source(Box::new(|| Err("no pictures".to_owned())));
+        let live = LiveCamera { camera, detectors: vec![], thermal: ThermalConfig::default(), feed, link: None, first_track_id: 1 };
+        let (mut station, _) = Station::new(live, START + seconds(seen_s), None);
+        let captured = WallEstimate { at: START, error_ms: 0 };
+        let picture = Picture::from_planes(PictureSize::new(8, 8), PixelFormat::Gray8, vec![vec![0; 64]], 1, MediaTime::ZERO, captured);
+        let content = Content::Picture(picture.expect("a picture"));
+        station.slot.offer(Held { content, discontinuity: false, due: true, asked: false });
+        station
+    }
+
+    /// The order in which cameras seen last at these times are looked at; the last of them presses.
+    fn order(seen_s: &[f64]) -> Vec<usize> {
+        let mut stations: Vec<Station> = seen_s.iter().map(|seen_s| station(*seen_s)).collect();
+        stations.last_mut().expect("cameras").pressing = true;
+        let mut floor = Floor { stations, ready: BTreeSet::new(), load: LoadReading::default(), bursting: 0, may_burst: false };
+        for index in 0..seen_s.len() {
+            floor.queue(index);
+        }
+        std::iter::from_fn(|| floor.pick()).map(|(index, ..)| index).collect()
+    }
+
+    #[test]
+    fn who_presses_goes_before_others_but_not_before_those_who_have_waited_long() {
+        assert_eq!(order(&[0.0, 0.3, 0.9]), [2, 0, 1]);
+        assert_eq!(order(&[0.0, 0.3, 1.2]), [0, 2, 1]);
+    }
+}

@@ -114,6 +114,13 @@ fn he_is_one_lead_whatever_the_detector_misses() {
     }
 }
 
+/// Until somebody who is down has been told of, any look may be the one that does; then, and of those who walk, none presses.
+#[test]
+fn a_camera_presses_while_somebody_down_is_untold() {
+    let presses = |seconds: u64| watch(fresh(), sees_all(), seconds, |n| picture(n, n as f64, &walks_in_and_lies(n))).camera.watch.pressing;
+    assert_eq!([9, 40, 100, 300].map(presses), [false, true, true, false]);
+}
+
 #[test]
 fn nothing_that_stays_is_examined_again_and_again() {
     let seen = watch(fresh(), sees_all(), 600, |n| picture(n, n as f64, &[LIES]));
