@@ -371,7 +371,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use patrol_core::{CameraId, MediaTime, Modality, Picture, PictureSize, PixelFormat, WallEstimate};
+    use crate::source::KeyFrame;
+    use patrol_core::{CameraId, MediaTime, Modality, WallEstimate};
     use patrol_vision::thermal::ThermalConfig;
 
     const START: WallTime = WallTime(1_767_542_400_000_000_000);
@@ -380,15 +381,15 @@ mod tests {
         Duration::from_secs_f64(seconds)
     }
 
-    /// A camera that was seen last so long after the start, with a picture that is due.
-    fn station(seen_s: f64) -> Station {
-        let promise = Promise { look_every: seconds(1.0), look_limit: seconds(3.0), rescan_every: seconds(60.0) };
+    /// A camera that was seen last so long after the start.
+    fn station(look_every_s: f64, seen_s: f64) -> Station {
+        let look_every = seconds(look_every_s);
         let camera = Camera {
             id: CameraId::new("a"),
             name: String::new(),
             code: None,
             modality: Modality::Thermal,
-            promise,
+            promise: Promise { look_every, look_limit: look_every * 3, rescan_every: Duration::ZERO },
             position: None,
             view: None,
             address: None,
@@ -398,20 +399,26 @@ mod tests {
         };
         let feed = LiveFeed::Source(Box::new(|| Err("no pictures".to_owned())));
         let live = LiveCamera { camera, detectors: vec![], thermal: ThermalConfig::default(), feed, link: None, first_track_id: 1 };
-        let (mut station, _) = Station::new(live, START + seconds(seen_s), None);
-        let captured = WallEstimate { at: START, error_ms: 0 };
-        let picture = Picture::from_planes(PictureSize::new(8, 8), PixelFormat::Gray8, vec![vec![0; 64]], 1, MediaTime::ZERO, captured);
-        let content = Content::Picture(picture.expect("a picture"));
-        station.slot.offer(Held { content, discontinuity: false, due: true, asked: false });
-        station
+        Station::new(live, START + seconds(seen_s), None).0
+    }
+
+    fn floor(stations: Vec<Station>) -> Floor {
+        Floor { stations, ready: BTreeSet::new(), load: LoadReading::default(), bursting: 0, may_burst: false }
+    }
+
+    fn key_frame(captured_s: f64, due: bool) -> Held {
+        let captured = WallEstimate { at: START + seconds(captured_s), error_ms: 0 };
+        let decode = Box::new(|_| Err("nothing to decode".to_owned()));
+        let content = Content::Key(KeyFrame { media_time: MediaTime::from_secs_f64(captured_s), captured, decode });
+        Held { content, discontinuity: false, due, asked: false }
     }
 
     /// The order in which cameras seen last at these times are looked at; the last of them presses.
     fn order(seen_s: &[f64]) -> Vec<usize> {
-        let mut stations: Vec<Station> = seen_s.iter().map(|seen_s| station(*seen_s)).collect();
-        stations.last_mut().expect("cameras").pressing = true;
-        let mut floor = Floor { stations, ready: BTreeSet::new(), load: LoadReading::default(), bursting: 0, may_burst: false };
+        let mut floor = floor(seen_s.iter().map(|seen_s| station(1.0, *seen_s)).collect());
+        floor.stations.last_mut().expect("cameras").pressing = true;
         for index in 0..seen_s.len() {
+            floor.stations[index].slot.offer(key_frame(0.0, true));
             floor.queue(index);
         }
         std::iter::from_fn(|| floor.pick()).map(|(index, ..)| index).collect()
@@ -421,5 +428,53 @@ mod tests {
     fn who_presses_goes_before_others_but_not_before_those_who_have_waited_long() {
         assert_eq!(order(&[0.0, 0.3, 0.9]), [2, 0, 1]);
         assert_eq!(order(&[0.0, 0.3, 1.2]), [0, 2, 1]);
+    }
+
+    /// They all began in the same second, and send their key frames in the same instants: more fall due at once than can be looked at before the next ones
+    /// come. Whoever had to wait for that moves on to a time with fewer.
+    #[test]
+    fn cameras_that_fall_due_together_spread_out() {
+        const CAMERAS: usize = 12;
+        const KEYS_APART_S: f64 = 2.0;
+        const LOOK_S: f64 = 0.45;
+        let mut floor = floor((0..CAMERAS).map(|_| station(10.0, 0.0)).collect());
+        let (mut looked_s, mut due_s, mut overtaken) = (vec![Vec::new(); CAMERAS], [0.0; CAMERAS], 0);
+        let (mut free_s, mut next_key_s) = (0.0, 0.0);
+        while free_s < 120.0 {
+            while next_key_s <= free_s {
+                for (index, due_s) in due_s.iter_mut().enumerate() {
+                    let station = &mut floor.stations[index];
+                    let at = MediaTime::from_secs_f64(next_key_s);
+                    let due = station.due.key_arrives(at, Some(KEYS_APART_S));
+                    if due {
+                        station.due.looked(at);
+                        *due_s = next_key_s;
+                    }
+                    station.slot.offer(key_frame(next_key_s, due));
+                    floor.queue(index);
+                }
+                next_key_s += KEYS_APART_S;
+            }
+            let Some((index, watch, held)) = floor.pick() else {
+                free_s = next_key_s;
+                continue;
+            };
+            free_s += LOOK_S;
+            let (station, captured, end) = (&mut floor.stations[index], held.captured(), START + seconds(free_s));
+            station.account.ends(captured, end, Outcome::Examined);
+            station.due.took(end.since(captured));
+            station.watch = Some(watch);
+            let captured_s = captured.seconds_since(START);
+            overtaken += usize::from(captured_s > 30.0 && captured_s > due_s[index]);
+            looked_s[index].push(captured_s);
+            floor.queue(index);
+        }
+        for (index, looked_s) in looked_s.iter().enumerate() {
+            let settled: Vec<f64> = looked_s.iter().copied().filter(|captured_s| *captured_s > 30.0).collect();
+            assert!(settled.len() >= 9, "{index}: {settled:?}");
+            let longest_s = settled.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+            assert!(longest_s <= 10.0, "{index}: {longest_s} s between captures");
+        }
+        assert!(overtaken <= 2, "{overtaken} of some 130 looks waited until the next key frame had come");
     }
 }

@@ -359,29 +359,6 @@ fn a_torn_key_frame_is_counted_and_the_next_one_is_looked_at() {
     street.stop();
 }
 
-/// They all began in the same second, and send their key frames in the same instants: more fall due at once than can be looked at before the next ones come.
-/// Whoever had to wait for that moves on to a time with fewer.
-#[test]
-fn cameras_that_fall_due_together_spread_out() {
-    let mut street = Street::new();
-    for number in 0..12 {
-        street.add(&format!("cam-{number:02}"), 10.0, 2.0, Vec::new());
-        street.cameras[number].camera.promise.rescan_every = Duration::ZERO;
-    }
-    street.takes_ms.store(450, Ordering::SeqCst);
-    street.start();
-    street.wait(90.0);
-    let mut late = 0;
-    for number in 0..12 {
-        let looks = street.looks(&format!("cam-{number:02}"));
-        let settled: Vec<_> = looks.iter().filter(|look| look.captured.seconds_since(START) > 30.0).collect();
-        assert!(settled.len() >= 5, "{number}: {}", settled.len());
-        late += settled.windows(2).filter(|pair| pair[1].captured.seconds_since(pair[0].captured) > 9.0).count();
-    }
-    assert!(late <= 2, "{late} of some 80 looks came two seconds late");
-    street.stop();
-}
-
 /// Of whoever lies there evidence may be wanted: his picture keeps its filter, however short time is.
 #[test]
 fn where_somebody_lies_the_picture_is_decoded_as_well_as_it_can_be() {
