@@ -51,6 +51,10 @@ const UNDERSTOOD_MISSES: u32 = 30;
 /// One who was not down and of whom nothing is seen at a place that cannot be judged is not waited for longer: whoever comes through the same
 /// door next would be taken for him.
 const UPRIGHT_MISSED_MAX: Duration = Duration::from_secs(3);
+/// Who vanished here, and was seen to be here for so long, is waited for longer; and what his place looks like for so long without change, other than before he
+/// came, is how it looks now: somebody lay down beside him, or threw something over him.
+const VANISHED_KNOWN: Duration = Duration::from_secs(10);
+const VANISHED_MISSED_MAX: Duration = Duration::from_mins(2);
 /// His place is examined enlarged at most so often.
 const CLOSER_EVERY: Duration = Duration::from_secs(10);
 /// And so many places in one look.
@@ -94,6 +98,12 @@ pub(crate) struct WatchCell {
     emptied: Option<Emptied>,
     /// Somebody set off from here when he was found no more.
     walked_off: bool,
+    /// He vanished here: no detector finds him, and he is known by what lies here since.
+    #[serde(default)]
+    vanished: bool,
+    /// Of one who vanished: how his place has looked since when, if neither as it did nor as before he came.
+    #[serde(skip)]
+    otherwise_looks: Option<(PlacePatch, MediaTime)>,
     unjudged_told: bool,
     closer_at: Option<MediaTime>,
     read_at: Option<MediaTime>,
@@ -175,6 +185,8 @@ impl WatchCells {
             missed: 0,
             emptied: None,
             walked_off: false,
+            vanished: false,
+            otherwise_looks: None,
             unjudged_told: false,
             closer_at: None,
             read_at: None,
@@ -187,6 +199,14 @@ impl WatchCells {
             }
         }
         self.most = self.most.max(self.cells.len());
+    }
+
+    /// The same of one who vanished at rest.
+    pub(crate) fn open_vanished(&mut self, track: &Track, picture: &Picture, before: PlacePatch) {
+        self.open(track, Posture::Unknown, picture, Some(before));
+        if let Some(cell) = self.cells.iter_mut().find(|cell| cell.track == track.id) {
+            cell.vanished = true;
+        }
     }
 
     /// The camera moved; a place that it has left is watched no more.
@@ -323,8 +343,12 @@ impl WatchCell {
             return CellNews::None;
         }
         self.missed += 1;
+        if verdict == PlaceVerdict::Unclear && self.is_known_vanished() && self.looks_so_by_now(patch, now) {
+            verdict = PlaceVerdict::Unchanged;
+        }
         match verdict {
             PlaceVerdict::Unchanged => {
+                self.otherwise_looks = None;
                 self.emptied = None;
                 self.settle(now, CellState::Held);
             }
@@ -354,7 +378,35 @@ impl WatchCell {
     fn is_given_up(&self, now: MediaTime) -> bool {
         let is_known_low = matches!(self.posture, Posture::Sitting | Posture::Unknown) && self.found >= UNDERSTOOD_LOOKS;
         let is_of_concern = self.posture.is_down() || is_known_low;
+        if self.is_known_vanished() {
+            return self.state != CellState::Held && now.since(self.judged_at) >= VANISHED_MISSED_MAX;
+        }
         !is_of_concern && self.state != CellState::Held && now.since(self.found_at) >= UPRIGHT_MISSED_MAX
+    }
+
+    /// He vanished here, and what lies here since was seen long enough to be no detector's slip.
+    fn is_known_vanished(&self) -> bool {
+        self.vanished && self.judged_at.since(self.found_at) >= VANISHED_KNOWN
+    }
+
+    /// Whether all of him is there still, with something beside or before him that has not changed for so long that this is how the place looks by now.
+    fn looks_so_by_now(&mut self, patch: Option<PlacePatch>, now: MediaTime) -> bool {
+        let Some(patch) = patch.filter(|patch| read_place(&self.confirmed, self.before.as_ref(), patch).has_all_of_him()) else {
+            return false;
+        };
+        match &self.otherwise_looks {
+            Some((seen, since)) if read_place(seen, None, &patch).is_the_same() => {
+                let is_so = now.since(*since) >= VANISHED_KNOWN;
+                if is_so {
+                    self.confirmed = patch;
+                }
+                is_so
+            }
+            _ => {
+                self.otherwise_looks = Some((patch, now));
+                false
+            }
+        }
     }
 
     /// Time passes without a judgement.
@@ -453,58 +505,4 @@ impl WatchCell {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use patrol_core::{DetectionSource, PictureSize, PixelFormat, PixelPoint, WallEstimate, WallTime};
-
-    const SIZE: PictureSize = PictureSize { width: 320, height: 240 };
-
-    fn lying(bbox: PixelBox, second: u64) -> Track {
-        let now = MediaTime::from_secs_f64(second as f64);
-        Track {
-            id: TrackId(7),
-            stage: TrackStage::Confirmed,
-            bbox,
-            score: 0.9,
-            score_mean: 0.9,
-            source: DetectionSource::HotSpot,
-            resolved: true,
-            blob: None,
-            first_seen: MediaTime::ZERO,
-            last_seen: now,
-            hits: 9,
-            looks: 9,
-            still_since: Some(MediaTime::ZERO),
-            speed_px_s: 0.0,
-            entered_at: PixelPoint { x: 0.0, y: 0.0 },
-        }
-    }
-
-    fn picture(body: &PixelBox, second: u64) -> Picture {
-        let inside = |x: u32, y: u32| {
-            let (x, y) = (x as f32 + 0.5, y as f32 + 0.5);
-            (body.x..body.right()).contains(&x) && (body.y..body.bottom()).contains(&y)
-        };
-        let pixels = (0..SIZE.width * SIZE.height).map(|at| if inside(at % SIZE.width, at / SIZE.width) { 220 } else { 90 }).collect();
-        let captured = WallEstimate { at: WallTime(0) + Duration::from_secs(second), error_ms: 0 };
-        let at = MediaTime::from_secs_f64(second as f64);
-        Picture::from_planes(SIZE, PixelFormat::Gray8, vec![pixels], second, at, captured).expect("a picture")
-    }
-
-    /// A drone drifts until its picture shows the half of him, and back: he is watched where he lies, not where the half of him was.
-    #[test]
-    fn the_part_that_the_edge_of_a_moving_picture_leaves_of_him_is_no_place_of_its_own() {
-        let body = PixelBox::new(20.0, 100.0, 40.0, 16.0);
-        let mut cells = WatchCells::default();
-        cells.open(&lying(body, 0), Posture::Lying, &picture(&body, 0), None);
-        cells.carry(&PictureTransform::shift(-40.0, 0.0));
-        let moved = PixelBox { x: body.x - 40.0, ..body };
-        for second in 1..8 {
-            let track = lying(moved.clipped(SIZE), second);
-            let news = cells.cells[0].judge(&picture(&moved, second), &track, false, &[], |_| None);
-            assert_eq!((news, cells.cells[0].state), (CellNews::None, CellState::Found));
-        }
-        cells.carry(&PictureTransform::shift(40.0, 0.0));
-        assert_eq!(cells.cells[0].place, body);
-    }
-}
+mod tests;

@@ -55,7 +55,7 @@ impl Stage {
             ..told
         };
         self.memories.insert(track.id, memory);
-        self.cells.open(&resting, Posture::Unknown, picture, Some(before));
+        self.cells.open_vanished(&resting, picture, before);
         true
     }
 

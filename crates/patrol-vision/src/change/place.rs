@@ -56,6 +56,18 @@ pub struct PlaceReading {
     pub leftover: f32,
 }
 
+impl PlaceReading {
+    /// All of what set him off from the ground is there, whatever else has come.
+    pub fn has_all_of_him(&self) -> bool {
+        (PRESENT_MIN..=PRESENT_MAX).contains(&self.presence)
+    }
+
+    /// Nothing differs from how the place looked when he was confirmed.
+    pub fn is_the_same(&self) -> bool {
+        self.change <= CHANGE_MAX
+    }
+}
+
 /// `confirmed`: when somebody was last confirmed there; `before`: the scenery before he came, if known.
 ///
 /// What set him off from the ground is a template. How much of it is there now says whether he is; a place is called empty only if besides
