@@ -30,6 +30,8 @@ class Strength:
 # A network that is shown too many people whom hardly anybody could see, too early, learns to see people in everything.
 EARLY = Strength(plain=0.35, plain_inverted=0.0, bodies=0.5, inverted=0.3, gain=0.5, curve=0.25, palette=0.1)
 LATE = Strength(plain=0.2, plain_inverted=0.15, bodies=0.75, inverted=0.4, gain=0.6, curve=0.35, palette=0.3)
+# What it is to do most of the time comes last: half of the crops as the camera gave them.
+LAST = Strength(plain=0.5, plain_inverted=0.15, bodies=0.75, inverted=0.4, gain=0.6, curve=0.35, palette=0.3)
 
 
 def crop(rng, frame, bank, strength, side=SIDE):

@@ -14,6 +14,8 @@ BATCH = 16
 FALL_PART = 0.4
 # Thermal: part of the run from which on crops have so many pixels a side.
 THERMAL_SIDES = ((0.0, augment.SIDE), (0.6, 320))
+# Thermal: part of the run from which on crops are made so.
+THERMAL_STRENGTHS = ((0.0, augment.EARLY), (1 - FALL_PART, augment.LATE), (0.85, augment.LAST))
 # Of the thermal crops, this many come from rendered scenes where there are some.
 RENDERED_PART = 0.12
 # Visible: part of the run from which on crops have so many pixels a side, and pictures this scale. Small crops first, for their speed.
@@ -82,7 +84,7 @@ class ThermalCrops(Crops):
         else:
             frame = self.frames[min(np.searchsorted(self.cumulated, rng.random()), len(self.frames) - 1)]
         side = next(side for part, side in reversed(THERMAL_SIDES) if step >= part * self.steps)
-        strength = augment.LATE if step >= fall_from(self.steps) else augment.EARLY
+        strength = next(strength for part, strength in reversed(THERMAL_STRENGTHS) if step >= part * self.steps)
         grey, people, bicycles, cars, ignored = augment.crop(rng, frame, self.bank, strength, side)
         heat, whose = boxes.answers(people, side)
         others = np.stack([augment.heat_of(bicycles, side), augment.heat_of(cars, side)])
