@@ -98,7 +98,7 @@ pub struct Evidence {
     pub preview: Vec<Jpeg>,
     /// The seconds before the decision, not re-encoded; `None` where the feed keeps no packets.
     pub clip: Option<Clip>,
-    /// The decision stands since earlier evidence, of the same posture and of no lower tier: nobody waits for this.
+    /// The decision stands since earlier evidence, of the same posture and of no lower tier: nobody decides anything by this.
     pub renews: bool,
 }
 

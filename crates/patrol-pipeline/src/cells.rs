@@ -2,7 +2,8 @@
 //!
 //! A cell stands where somebody rests who was told of. While detectors find him it keeps how his place looks. When they do not, the picture
 //! of the place says what became of him: the same as then, he is there; as it was without him, and nobody is found in three looks over a
-//! minute, he has left; anything else cannot be judged, and after ten minutes a person must look. Finding nothing proves nothing.
+//! minute, he has left; anything else cannot be judged, and after ten minutes a person must look. Finding nothing proves nothing. Who was not
+//! down is waited for less long, and so is one of whom no more is known than that he vanished here.
 
 use patrol_core::{MediaTime, Picture, PictureTransform, PixelBox, Posture, Track, TrackId, TrackStage};
 use patrol_vision::change::{PlacePatch, PlaceReading, PlaceVerdict, read_place};
@@ -51,10 +52,11 @@ const UNDERSTOOD_MISSES: u32 = 30;
 /// One who was not down and of whom nothing is seen at a place that cannot be judged is not waited for longer: whoever comes through the same
 /// door next would be taken for him.
 const UPRIGHT_MISSED_MAX: Duration = Duration::from_secs(3);
-/// Who vanished here, and was seen to be here for so long, is waited for longer; and what his place looks like for so long without change, other than before he
-/// came, is how it looks now: somebody lay down beside him, or threw something over him.
+/// Who vanished here, and was seen to be here for so long, is waited for so long while something hides his place; and where all of him shows beside something that
+/// has not changed for so long, he is there, and so is that: somebody lay down beside him. Both in so many looks at least.
 const VANISHED_KNOWN: Duration = Duration::from_secs(10);
-const VANISHED_MISSED_MAX: Duration = Duration::from_mins(2);
+const VANISHED_HIDDEN_MAX: Duration = Duration::from_mins(2);
+const VANISHED_LOOKS: u32 = 3;
 /// His place is examined enlarged at most so often.
 const CLOSER_EVERY: Duration = Duration::from_secs(10);
 /// And so many places in one look.
@@ -98,15 +100,35 @@ pub(crate) struct WatchCell {
     emptied: Option<Emptied>,
     /// Somebody set off from here when he was found no more.
     walked_off: bool,
-    /// He vanished here: no detector finds him, and he is known by what lies here since.
+    /// He vanished here and has not been found since: he is known by what lies here.
     #[serde(default)]
     vanished: bool,
-    /// Of one who vanished: how his place has looked since when, if neither as it did nor as before he came.
+    /// Of one who vanished: what his place looks like with something beside him; and since when, and in how many looks, it could not be judged.
     #[serde(skip)]
-    otherwise_looks: Option<(PlacePatch, MediaTime)>,
+    beside: Option<Lasting<PlacePatch>>,
+    #[serde(skip)]
+    hidden: Option<Lasting<()>>,
     unjudged_told: bool,
     closer_at: Option<MediaTime>,
     read_at: Option<MediaTime>,
+}
+
+/// Something that is so since a look, in so many looks.
+#[derive(Debug, Clone)]
+struct Lasting<T> {
+    what: T,
+    since: MediaTime,
+    looks: u32,
+}
+
+impl<T> Lasting<T> {
+    fn new(what: T, since: MediaTime) -> Self {
+        Self { what, since, looks: 1 }
+    }
+
+    fn lasts(&self, now: MediaTime, least: Duration) -> bool {
+        self.looks >= VANISHED_LOOKS && now.since(self.since) >= least
+    }
 }
 
 /// The place was seen as it is without him.
@@ -186,7 +208,8 @@ impl WatchCells {
             emptied: None,
             walked_off: false,
             vanished: false,
-            otherwise_looks: None,
+            beside: None,
+            hidden: None,
             unjudged_told: false,
             closer_at: None,
             read_at: None,
@@ -312,6 +335,7 @@ impl WatchCell {
         if !is_found && self.is_out_of_view(picture) {
             // The camera went on: nothing is known of him since, least of all that anybody could judge it.
             self.state = CellState::Unclear;
+            (self.beside, self.hidden) = (None, None);
             return if now.since(self.found_at) >= OUT_OF_VIEW_MAX { CellNews::OutOfView } else { CellNews::None };
         }
         let is_read = self.read_at.is_some_and(|at| now.since(at) < UNCLEAR_READ_EVERY);
@@ -329,7 +353,7 @@ impl WatchCell {
             // Part of his neighbour lies in his box: what is left of it says what became of himself.
             verdict = self.read_patch(&patch).verdict;
         }
-        if is_found && self.is_away(track) {
+        if is_found && self.is_away(track, picture) {
             let is_another = verdict == PlaceVerdict::Unchanged || (self.missed >= HIDDEN_LOOKS && verdict != PlaceVerdict::Gone);
             if is_another {
                 self.settle(now, if verdict == PlaceVerdict::Unchanged { CellState::Held } else { CellState::Unclear });
@@ -343,12 +367,17 @@ impl WatchCell {
             return CellNews::None;
         }
         self.missed += 1;
-        if verdict == PlaceVerdict::Unclear && self.is_known_vanished() && self.looks_so_by_now(patch, now) {
-            verdict = PlaceVerdict::Unchanged;
+        if verdict != PlaceVerdict::Unclear {
+            (self.beside, self.hidden) = (None, None);
+        } else if self.is_known_vanished() {
+            if self.is_beside_another(patch, now) {
+                (verdict, self.hidden) = (PlaceVerdict::Unchanged, None);
+            } else {
+                self.hidden.get_or_insert(Lasting { what: (), since: now, looks: 0 }).looks += 1;
+            }
         }
         match verdict {
             PlaceVerdict::Unchanged => {
-                self.otherwise_looks = None;
                 self.emptied = None;
                 self.settle(now, CellState::Held);
             }
@@ -374,13 +403,14 @@ impl WatchCell {
         if self.is_given_up(now) { CellNews::Lost } else { self.wait(now) }
     }
 
-    /// One who stood, or of whom too little was seen to know how he was: he is not missed for long among people who come and go.
+    /// One who stood, or of whom too little was seen to know how he was: he is not missed for long among people who come and go. Nor, if a little longer, is
+    /// one of whom no more is known than that he vanished here.
     fn is_given_up(&self, now: MediaTime) -> bool {
+        if self.is_known_vanished() {
+            return self.hidden.as_ref().is_some_and(|hidden| hidden.lasts(now, VANISHED_HIDDEN_MAX));
+        }
         let is_known_low = matches!(self.posture, Posture::Sitting | Posture::Unknown) && self.found >= UNDERSTOOD_LOOKS;
         let is_of_concern = self.posture.is_down() || is_known_low;
-        if self.is_known_vanished() {
-            return self.state != CellState::Held && now.since(self.judged_at) >= VANISHED_MISSED_MAX;
-        }
         !is_of_concern && self.state != CellState::Held && now.since(self.found_at) >= UPRIGHT_MISSED_MAX
     }
 
@@ -389,21 +419,21 @@ impl WatchCell {
         self.vanished && self.judged_at.since(self.found_at) >= VANISHED_KNOWN
     }
 
-    /// Whether all of him is there still, with something beside or before him that has not changed for so long that this is how the place looks by now.
-    fn looks_so_by_now(&mut self, patch: Option<PlacePatch>, now: MediaTime) -> bool {
-        let Some(patch) = patch.filter(|patch| read_place(&self.confirmed, self.before.as_ref(), patch).has_all_of_him()) else {
+    /// Whether all of him is there still, beside something that has not changed for long. What he is known by stays what it was: with the other in it, he would
+    /// be taken to be there for as long as the other is.
+    fn is_beside_another(&mut self, patch: Option<PlacePatch>, now: MediaTime) -> bool {
+        let shows_him = |patch: &PlacePatch| read_place(&self.confirmed, self.before.as_ref(), patch).has_all_of_him();
+        let Some(patch) = patch.filter(shows_him) else {
+            self.beside = None;
             return false;
         };
-        match &self.otherwise_looks {
-            Some((seen, since)) if read_place(seen, None, &patch).is_the_same() => {
-                let is_so = now.since(*since) >= VANISHED_KNOWN;
-                if is_so {
-                    self.confirmed = patch;
-                }
-                is_so
+        match &mut self.beside {
+            Some(beside) if read_place(&beside.what, None, &patch).is_the_same() => {
+                beside.looks += 1;
+                beside.lasts(now, VANISHED_KNOWN)
             }
             _ => {
-                self.otherwise_looks = Some((patch, now));
+                self.beside = Some(Lasting::new(patch, now));
                 false
             }
         }
@@ -440,10 +470,12 @@ impl WatchCell {
         self.place.clipped(picture.size()).area() < WHOLE_PART * self.place.area()
     }
 
-    fn is_away(&self, track: &Track) -> bool {
-        let (p, q) = (self.place.centre(), track.bbox.centre());
+    fn is_away(&self, track: &Track, picture: &Picture) -> bool {
+        // Of a place at the edge he can be found only where the picture shows it.
+        let place = Some(self.place.clipped(picture.size())).filter(|shown| shown.area() > 0.0).unwrap_or(self.place);
+        let (p, q) = (place.centre(), track.bbox.centre());
         let is_far = (p.x - q.x).hypot(p.y - q.y) > LEFT_PART * self.place.w.max(self.place.h);
-        is_far || (track.still_since.is_none() && self.place.iou(&track.bbox) < LEFT_IOU)
+        is_far || (track.still_since.is_none() && place.iou(&track.bbox) < LEFT_IOU)
     }
 
     fn find(
@@ -457,9 +489,11 @@ impl WatchCell {
         let now = picture.media_time;
         self.settle(now, CellState::Found);
         (self.found_at, self.missed, self.emptied, self.walked_off) = (now, 0, None, false);
+        (self.vanished, self.beside, self.hidden) = (false, None, None);
         self.found = self.found.saturating_add(1);
         if self.is_cut(picture) {
             // The edge of a picture that moves shows a part of him: he is where he was, and the part is no place of its own.
+            self.at_rest.clone_from(track);
             return;
         }
         let same_box = self.place.iou(&track.bbox) >= SAME_BOX_IOU;

@@ -29,6 +29,8 @@ const IOU_MIN_PLACE: f32 = 0.25;
 /// The same for one who has been hidden for some looks, or has long been still: whoever comes by meanwhile is not him unless he fits as one who kept his place does.
 const IOU_MIN_HIDDEN: f32 = 0.5;
 const HIDDEN_LOOKS: u32 = 4;
+/// A place of which the picture shows less is sought as a whole, and so not found.
+const SHOWN_PART_MIN: f32 = 0.2;
 /// Weight of the detector's score: ByteTrack fuses it likewise, so that of two boxes the surer one continues the track.
 const SCORE_WEIGHT: f32 = 0.1;
 /// A track that is not yet confirmed, or was not seen in the last look, gives way to one that was.
@@ -74,9 +76,9 @@ fn motion_cost(live: &Live, seen: &PixelBox) -> f32 {
 
 fn place_cost(live: &Live, seen: &PixelBox, size: PictureSize) -> f32 {
     // Of a place at the edge of the picture no more can be found than is in it: a camera that flies or sways cuts off now more and now less.
-    let (here, seen) = (live.filter.bbox().clipped(size), &seen.clipped(size));
+    let (here, seen) = (shown(&live.filter.bbox(), size), &seen.clipped(size));
     // Half hidden in the last look his box has shrunk: the place he kept for long counts as well.
-    let rest = live.stillness.resting_box().map(|rest| rest.clipped(size));
+    let rest = live.stillness.resting_box().map(|rest| shown(&rest, size));
     let place = rest.filter(|rest| forgiving_iou(rest, seen) > forgiving_iou(&here, seen)).unwrap_or(here);
     let iou = forgiving_iou(&place, seen);
     let hidden = live.missed >= HIDDEN_LOOKS;
@@ -103,8 +105,14 @@ pub(crate) fn setting_off_cost(live: &Live, detection: &Detection, dt: f32) -> f
 
 /// Cost of an unsure detection in a picture of `size` keeping a track that has found no better one, or infinity.
 pub(crate) fn unsure_cost(live: &Live, detection: &Detection, size: PictureSize) -> f32 {
-    let iou = forgiving_iou(&live.filter.bbox().clipped(size), &detection.bbox.clipped(size));
+    let iou = forgiving_iou(&shown(&live.filter.bbox(), size), &detection.bbox.clipped(size));
     if iou < IOU_MIN_UNSURE { f32::INFINITY } else { 1.0 - iou }
+}
+
+/// What a picture of `size` shows of a place, if that is enough to tell whose it is: any two slivers at the edge are alike.
+fn shown(place: &PixelBox, size: PictureSize) -> PixelBox {
+    let part = place.clipped(size);
+    if part.area() >= SHOWN_PART_MIN * place.area() { part } else { *place }
 }
 
 /// Part of `inner` that lies inside `outer`.

@@ -63,16 +63,21 @@ fn the_part_that_the_edge_of_a_moving_picture_leaves_of_him_is_no_place_of_its_o
 const COVERED: (PixelBox, u8) = (PixelBox::new(120.0, 100.0, 60.0, 24.0), 110);
 const BESIDE: (PixelBox, u8) = (PixelBox::new(125.0, 78.0, 60.0, 22.0), 112);
 
+/// The place of one who has just vanished under a quilt.
+fn covered() -> WatchCells {
+    let before = PlacePatch::take(&picture(&[], 1000), &COVERED.0).expect("a patch");
+    let mut cells = WatchCells::default();
+    cells.open_vanished(&Track { stage: TrackStage::Lost, ..lying(COVERED.0, 0) }, &picture(&[COVERED], 0), before);
+    cells
+}
+
 /// Nobody is found at the place of one who vanished under a quilt; `things` lie there in each second. What the cell says in the end.
 fn vanished(things: impl Fn(u64) -> Vec<(PixelBox, u8)>, seconds: u64) -> (CellNews, CellState) {
-    let nothing = |second| picture(&[], second);
-    let before = PlacePatch::take(&nothing(1000), &COVERED.0).expect("a patch");
     let resting = Track { stage: TrackStage::Lost, ..lying(COVERED.0, 0) };
-    let mut cells = WatchCells::default();
-    cells.open_vanished(&resting, &picture(&[COVERED], 0), before.clone());
+    let mut cells = covered();
     let mut news = CellNews::None;
     for second in 1..=seconds {
-        news = cells.cells[0].judge(&picture(&things(second), second), &resting, true, &[], |_| Some(before.clone()));
+        news = cells.cells[0].judge(&picture(&things(second), second), &resting, true, &[], |_| None);
         if news != CellNews::None {
             break;
         }
@@ -99,4 +104,72 @@ fn whoever_is_hidden_as_soon_as_he_vanished_is_not_waited_for() {
     let hidden =
         |second| if second < 4 { vec![COVERED] } else { vec![(PixelBox::new(110.0 + (second % 7) as f32, 60.0, 50.0, 70.0), 200)] };
     assert_eq!(vanished(hidden, 60).0, CellNews::Lost);
+}
+
+/// Part of the other lies over him.
+const OVER_HIM: (PixelBox, u8) = (PixelBox::new(125.0, 78.0, 60.0, 26.0), 150);
+
+#[test]
+fn who_lies_under_a_quilt_is_kept_when_the_other_goes_again() {
+    let another = |second| if (30..100).contains(&second) { vec![OVER_HIM, COVERED] } else { vec![COVERED] };
+    assert_eq!(vanished(another, 99), (CellNews::None, CellState::Held));
+    assert_eq!(vanished(another, 400), (CellNews::None, CellState::Held));
+}
+
+#[test]
+fn who_gets_up_beside_another_who_stays_is_not_kept_for_him() {
+    let another = |second| match second {
+        0..30 => vec![COVERED],
+        30..100 => vec![OVER_HIM, COVERED],
+        _ => vec![OVER_HIM],
+    };
+    assert_eq!(vanished(another, 99), (CellNews::None, CellState::Held));
+    let (news, _) = vanished(another, 400);
+    assert!(matches!(news, CellNews::Lost | CellNews::SeenEmpty), "{news:?}");
+}
+
+/// Bonnet and windscreen, before all of his place.
+const VAN: [(PixelBox, u8); 2] = [(PixelBox::new(90.0, 60.0, 50.0, 90.0), 200), (PixelBox::new(140.0, 60.0, 80.0, 90.0), 140)];
+
+/// A camera that looks here only now and then, and finds him hidden in one look, has not waited for him.
+#[test]
+fn one_hidden_look_after_a_long_time_is_no_reason_to_give_him_up() {
+    let mut cells = covered();
+    let resting = Track { stage: TrackStage::Lost, ..lying(COVERED.0, 0) };
+    let mut judge = |things: &[(PixelBox, u8)], second| cells.cells[0].judge(&picture(things, second), &resting, true, &[], |_| None);
+    assert!((1..20).all(|second| judge(&[COVERED], second) == CellNews::None));
+    assert_eq!(judge(&VAN, 500), CellNews::None);
+    assert_eq!(judge(&[COVERED], 505), CellNews::None);
+    assert_eq!(cells.cells[0].state, CellState::Held);
+}
+
+/// His quilt slips, and he is found lying: from then on a person is asked before he is given up.
+#[test]
+fn who_vanished_and_was_found_lying_is_waited_for_like_anybody_who_lies() {
+    let mut cells = covered();
+    let hidden = Track { stage: TrackStage::Lost, ..lying(COVERED.0, 0) };
+    for second in 1..20 {
+        cells.cells[0].judge(&picture(&[COVERED], second), &hidden, true, &[], |_| None);
+    }
+    for second in 20..30 {
+        cells.open(&lying(COVERED.0, second), Posture::Lying, &picture(&[COVERED], second), None);
+        cells.cells[0].judge(&picture(&[COVERED], second), &lying(COVERED.0, second), true, &[], |_| None);
+    }
+    let hidden = Track { stage: TrackStage::Lost, ..lying(COVERED.0, 29) };
+    let mut misses = |things: &[(PixelBox, u8)], second| cells.cells[0].judge(&picture(things, second), &hidden, true, &[], |_| None);
+    assert!((30..50).all(|second| misses(&[COVERED], second) == CellNews::None));
+    let told: Vec<CellNews> = (50..720).map(|second| misses(&VAN, second)).filter(|news| *news != CellNews::None).collect();
+    assert_eq!(told, [CellNews::Unjudged]);
+}
+
+/// At the edge of a picture that moves he stirs: a part of him is where a part of his place is.
+#[test]
+fn who_stirs_at_the_edge_has_not_left_his_place() {
+    let body = PixelBox::new(20.0, 100.0, 40.0, 16.0);
+    let mut cells = WatchCells::default();
+    cells.open(&lying(body, 0), Posture::Lying, &picture(&[(body, 220)], 0), None);
+    cells.carry(&PictureTransform::shift(-50.0, 0.0));
+    let moved = PixelBox { x: body.x - 50.0, ..body };
+    let stirs = Track { still_since: None, ..lying(moved.clipped(SIZE), 1) };
+    assert_eq!(cells.cells[0].judge(&picture(&[(moved, 220)], 1), &stirs, false, &[], |_| None), CellNews::None);
 }

@@ -81,7 +81,7 @@ pub(super) const BURST_LOAD_MAX: f64 = 0.9;
 /// Bursts at once, per worker: decoding everything takes a tenth of a core for 1080p.
 const BURSTS_PER_WORKER: usize = 2;
 /// A look in which somebody may be told of goes before others that are due up to so much earlier: longer than they wait for one another while the load can be
-/// borne, and short against what promises are counted in, so that nobody else is passed over for long.
+/// borne; whoever is passed over waits longer by no more than this.
 const PRESSING_AHEAD: Duration = Duration::from_secs(1);
 /// A promise of less is not called broken before this: one look that takes long is no alarm.
 const BROKEN_MIN: Duration = Duration::from_secs(1);

@@ -2,11 +2,12 @@
 
 use crate::world::{BrightBoxes, START, Told, camera, cold_night, picture};
 use patrol_core::{Detection, DetectionSource, Lead, MediaTime, Outcome, Picture, PictureSize, PixelBox, PixelFormat, WallEstimate};
-use patrol_leads::{Desk, DeskConfig};
-use patrol_pipeline::{CameraWatch, DeskRoom, Eyes, MemoryArchive, Offer, PictureSource, ReplayCamera};
+use patrol_leads::{Desk, DeskConfig, DeskOutput};
+use patrol_pipeline::{Archive, ArchiveError, CameraWatch, DeskRoom, Eyes, MemoryArchive, Offer, PictureSource, ReplayCamera};
 use patrol_vision::thermal::{Polarity, ThermalConfig};
 use patrol_vision::{DetectContext, Detector, VisionError};
 use std::ops::Range;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const LIES: PixelBox = PixelBox::new(100.0, 150.0, 60.0, 20.0);
@@ -71,8 +72,18 @@ fn watch(known: CameraWatch, detector: Failing, seconds: u64, draw: impl Fn(u64)
 }
 
 fn watch_with(watch: CameraWatch, detector: Box<dyn Detector>, seconds: u64, draw: impl Fn(u64) -> Picture + Send + 'static) -> Seen {
+    watch_into(Box::new(MemoryArchive), watch, detector, seconds, draw)
+}
+
+fn watch_into(
+    archive: Box<dyn Archive>,
+    watch: CameraWatch,
+    detector: Box<dyn Detector>,
+    seconds: u64,
+    draw: impl Fn(u64) -> Picture + Send + 'static,
+) -> Seen {
     let known = watch.camera.clone();
-    let mut room = DeskRoom::new(Desk::new(DeskConfig::default(), vec![known]), Box::new(MemoryArchive));
+    let mut room = DeskRoom::new(Desk::new(DeskConfig::default(), vec![known]), archive);
     let mut cameras = [ReplayCamera::new(watch, Box::new(Drawn { number: 0, pictures: seconds, draw }), START)];
     let (mut told, mut eyes) = (Told::default(), Eyes::new(vec![detector]));
     patrol_pipeline::replay::replay(START, &mut cameras, &mut eyes, &mut room, vec![cold_night()], &mut told).expect("replayed");
@@ -112,6 +123,27 @@ fn he_is_one_lead_whatever_the_detector_misses() {
         let unexamined_s = seen.camera.account.blind.max_unexamined().as_secs_f64();
         assert!(unexamined_s <= 61.0, "{shown}: {unexamined_s}");
     }
+}
+
+/// Keeps of all evidence whether it only renews.
+struct Renewals(Arc<Mutex<Vec<bool>>>);
+
+impl Archive for Renewals {
+    fn commit(&mut self, output: &DeskOutput, _: &Desk) -> Result<(), ArchiveError> {
+        self.0.lock().expect("renewals").extend(output.evidence.iter().map(|evidence| evidence.renews));
+        Ok(())
+    }
+}
+
+/// What a lead is made by is no renewal, nor is what a higher tier is told by; a minute later it is.
+#[test]
+fn evidence_says_whether_a_decision_may_fall_by_it() {
+    let renewals = Arc::<Mutex<Vec<bool>>>::default();
+    let archive = Box::new(Renewals(renewals.clone()));
+    watch_into(archive, fresh(), Box::new(sees_all()), 600, |n| picture(n, n as f64, &walks_in_and_lies(n)));
+    let renewals = renewals.lock().expect("renewals");
+    let again = renewals.iter().skip(1).filter(|renews| **renews).count();
+    assert!(!renewals[0] && again >= 6 && again + 3 >= renewals.len(), "{renewals:?}");
 }
 
 /// Until somebody who is down has been told of, any look may be the one that does; then, and of those who walk, none presses.
