@@ -81,7 +81,7 @@ pub struct LiveConfig {
     pub memories: Option<Memories>,
 }
 
-/// Where what is learnt of a camera is kept over restarts, as text: read when the camera is put under watch, written on a worker's thread.
+/// Where what is learnt of a camera is kept over restarts, as text: read when the camera is put under watch, written by a worker, who waits for it.
 #[derive(Clone)]
 pub struct Memories {
     pub read: ReadMemory,

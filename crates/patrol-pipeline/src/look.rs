@@ -121,6 +121,7 @@ fn assess(picture: &Picture, watch: &mut CameraWatch, eyes: &Eyes, weather: &Wea
         watch.pressing |= watch.is_untold(&sighting);
         told.push((index, (sighting, changed)));
     }
+    watch.pressing |= watch.has_arrival();
     watch.keep_preview(picture, told.iter().map(|(_, (sighting, _))| sighting));
     watch.keep_packets(!told.is_empty());
     told

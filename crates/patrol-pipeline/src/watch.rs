@@ -37,6 +37,8 @@ const REMEMBERED_EVERY: Duration = Duration::from_secs(30);
 const LEARNT_EVERY: Duration = Duration::from_hours(1);
 /// Whoever was seen in as many looks has shown whether he walks.
 const UNDERSTOOD_LOOKS: u32 = 5;
+/// Seen so often somebody may be there; one box is often nobody.
+const ARRIVAL_HITS: u32 = 2;
 /// A walk: 1 m/s and more counts as fully moving in the exposure score.
 const WALKING_M_S: f32 = 1.0;
 
@@ -228,6 +230,13 @@ impl CameraWatch {
     /// Whether somebody is followed or watched here, of whom evidence may be wanted.
     pub(crate) fn has_anyone(&self) -> bool {
         !self.stage.tracks.is_empty() || !self.stage.cells.cells.is_empty()
+    }
+
+    /// Whether somebody who does not walk was seen in the last look, and before, of whom too little is known to tell how he is: in the coldest nights he is told of
+    /// as soon as that is known.
+    pub(crate) fn has_arrival(&self) -> bool {
+        let arrives = |track: &Track| Some(track.last_seen) == self.last_look && (ARRIVAL_HITS..UNDERSTOOD_LOOKS).contains(&track.hits);
+        self.stage.tracks.iter().any(|track| arrives(track) && self.stage.posture(track.id) != Posture::Walking)
     }
 
     /// Whether somebody was seen in the last look of whom too little is known to tell walking from still.

@@ -6,6 +6,7 @@ use crate::schema;
 use patrol_core::desk::OutboxItem;
 use patrol_core::{CameraId, Clock, Evidence, Lead, WallTime};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -156,13 +157,17 @@ impl Store {
         self.connection.query_row("SELECT value FROM note WHERE key = ?1", [key], |row| row.get(0)).optional().doing("read a note")
     }
 
-    /// Keeps what was learnt of a camera, in place of what was kept before.
-    pub fn put_camera_memory(&mut self, camera: &CameraId, json: &str) -> Result<(), StoreError> {
+    /// Keeps what was learnt of cameras, in place of what was kept of them before, in one transaction.
+    pub fn put_camera_memories(&mut self, memories: &BTreeMap<CameraId, String>) -> Result<(), StoreError> {
         let now = self.clock.now();
-        self.write("store a camera's memory", |transaction| {
+        self.write("store what was learnt of cameras", |transaction| {
             let sql = "INSERT INTO camera_memory (camera, json, written_at) VALUES (?1, ?2, ?3)
                 ON CONFLICT (camera) DO UPDATE SET json = excluded.json, written_at = excluded.written_at";
-            transaction.execute(sql, params![camera.as_str(), json, now.0]).doing("store a camera's memory").map(drop)
+            let mut statement = transaction.prepare_cached(sql).doing("store what was learnt of cameras")?;
+            for (camera, json) in memories {
+                statement.execute(params![camera.as_str(), json, now.0]).doing("store what was learnt of cameras")?;
+            }
+            Ok(())
         })
     }
 

@@ -1,9 +1,8 @@
 //! The store as the desk's archive, and as the courier's outbox.
 
 use crate::failpoint;
-use patrol_core::{Camera, CameraId, Clock, WallTime, desk::DeliveryReport};
+use patrol_core::{Camera, Clock, WallTime, desk::DeliveryReport};
 use patrol_leads::{Desk, DeskConfig, DeskOutput, DeskState};
-use patrol_pipeline::live::Memories;
 use patrol_pipeline::{Archive, ArchiveError};
 use patrol_store::{Change, Store};
 use std::path::Path;
@@ -44,28 +43,6 @@ pub(crate) fn open_desk(
 pub(crate) fn missed_deliveries(store: &SharedStore, now: WallTime) -> anyhow::Result<Vec<DeliveryReport>> {
     const LOOK_BACK: Duration = Duration::from_hours(72);
     Ok(lock(store).load_deliveries(now - LOOK_BACK)?)
-}
-
-/// What was learnt of a camera in an earlier run.
-pub(crate) fn read_memory(store: &SharedStore, camera: &CameraId) -> Option<String> {
-    let read = lock(store).camera_memory(camera);
-    read.inspect_err(|error| tracing::warn!(%camera, %error, "what was learnt of this camera cannot be read")).ok().flatten()
-}
-
-pub(crate) fn write_memory(store: &SharedStore, camera: &CameraId, memory: &str) {
-    // Lost with it: at most what half a minute has taught; on a full disk leads come first.
-    if let Err(error) = lock(store).put_camera_memory(camera, memory) {
-        tracing::warn!(%camera, %error, "what was learnt of this camera cannot be kept");
-    }
-}
-
-/// The store as the place where cameras are remembered.
-pub(crate) fn memories(store: &SharedStore) -> Memories {
-    let (read, write) = (Arc::clone(store), Arc::clone(store));
-    Memories {
-        read: Arc::new(move |camera| read_memory(&read, camera)),
-        write: Arc::new(move |camera, memory| write_memory(&write, camera, memory)),
-    }
 }
 
 /// Told of what people must hear about the store: a stable kind, and words in Chinese.

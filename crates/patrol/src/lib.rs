@@ -15,6 +15,7 @@ mod faults;
 mod feeds;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod kept;
 mod main_stream;
 mod models;
 mod office;

@@ -1,8 +1,9 @@
 //! The whole system running: cameras, desk, store, city and console. Used by `run` and by `demo`.
 
-use crate::archive::{SharedStore, StoreArchive, lock, memories, missed_deliveries};
+use crate::archive::{SharedStore, StoreArchive, lock, missed_deliveries};
 use crate::config::{CameraPlan, CityPlan, Plan};
 use crate::failpoint;
+use crate::kept::KeptMemories;
 use crate::office::Board;
 use crate::system;
 use anyhow::Context as _;
@@ -83,7 +84,8 @@ impl Service {
         let archive = StoreArchive::new(store.clone(), Box::new(move |kind, text| alarmed.alarm(kind, text)));
         let room = DeskRoom::new(desk, Box::new(archive));
         let workers = plan.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
-        let config = LiveConfig { workers, memories: Some(memories(&store)) };
+        let kept = KeptMemories::new(store.clone());
+        let config = LiveConfig { workers, memories: Some(kept.memories()) };
         let live = Live::start(&config, clock.clone(), cameras, &make_eyes, room, on_told, on_look.as_ref()).map_err(anyhow::Error::msg)?;
         board.connect(live.gauge(), live.events());
         for report in missed {
@@ -101,7 +103,7 @@ impl Service {
             threads: Vec::new(),
             outlet: None,
         };
-        service.keep_house(plan.weather, clock.clone(), store.clone(), stopped.clone())?;
+        service.keep_house(plan.weather, clock.clone(), store.clone(), kept, stopped.clone())?;
         if let Some(listener) = console {
             service.open_console(plan, listener, clock.clone(), stopped.clone())?;
         }
@@ -111,12 +113,13 @@ impl Service {
         Ok(service)
     }
 
-    /// Tells the file's weather before it counts as old, and deletes what has expired.
+    /// Tells the file's weather before it counts as old, deletes what has expired, and writes what was learnt of cameras.
     fn keep_house(
         &mut self,
         weather: Option<Weather>,
         clock: Arc<dyn Clock>,
         store: SharedStore,
+        kept: Arc<KeptMemories>,
         stopped: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         let board = self.board.clone();
@@ -141,8 +144,11 @@ impl Service {
                     }
                 }
                 board.watch_cameras();
+                kept.write();
                 std::thread::park_timeout(HOUSE_PAUSE);
             }
+            // No worker looks any more.
+            kept.write();
         })?;
         self.threads.push(thread);
         Ok(())

@@ -110,11 +110,10 @@ fn what_is_kept_of_a_camera_goes_thirty_days_after_it_was_looked_at_last() {
     let clock = clock();
     let mut store = Store::open(dir.path(), clock.clone()).unwrap();
     let (gone, there) = (CameraId::new("taken-off"), CameraId::new("runs"));
-    for camera in [&gone, &there] {
-        store.put_camera_memory(camera, "{\"old\":1}").unwrap();
-    }
+    let memory = |camera: &CameraId, json: &str| (camera.clone(), json.to_owned());
+    store.put_camera_memories(&[memory(&gone, "{\"old\":1}"), memory(&there, "{\"old\":1}")].into()).unwrap();
     clock.advance(Duration::from_secs(29 * DAY_S));
-    store.put_camera_memory(&there, "{\"new\":1}").unwrap();
+    store.put_camera_memories(&[memory(&there, "{\"new\":1}")].into()).unwrap();
     assert_eq!(store.expire(clock.now()).unwrap().camera_memories_removed, 0);
     clock.advance(Duration::from_secs(2 * DAY_S));
     assert_eq!(store.expire(clock.now()).unwrap().camera_memories_removed, 1);

@@ -3,8 +3,9 @@
 mod events;
 mod results;
 
-use crate::archive::{StoreArchive, open_desk, read_memory, write_memory};
+use crate::archive::{StoreArchive, open_desk};
 use crate::config::{Plan, Problems, SourcePlan, live_address};
+use crate::kept::{read_memory, write_memories};
 use crate::sources::FeedSource;
 use crate::system;
 use anyhow::Context as _;
@@ -91,9 +92,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     patrol_pipeline::replay::replay(start, &mut cameras, &mut eyes, &mut room, events.timed, &mut results)?;
     if let Some(store) = &kept {
-        for camera in &cameras {
-            write_memory(store, &camera.watch.camera.id, &camera.watch.memory());
-        }
+        let memories = cameras.iter().map(|camera| (camera.watch.camera.id.clone(), camera.watch.memory()));
+        write_memories(store, &memories.collect());
     }
     let all_well = results.write(&cameras, &room)?;
 

@@ -54,6 +54,11 @@ pub(super) struct Stream {
 
 impl ServedStreet {
     pub(super) fn start(context: &Context, stream: Stream, cameras: usize) -> anyhow::Result<Self> {
+        Self::start_with(context, stream, cameras, &[])
+    }
+
+    /// `faults` as `patrol sim street --fault` takes them.
+    pub(super) fn start_with(context: &Context, stream: Stream, cameras: usize, faults: &[String]) -> anyhow::Result<Self> {
         let Stream { name, size, fps, kbps, empty, coded } = stream;
         let views = if empty { 1 } else { cameras.min(2) };
         let config = StreetConfig { cameras, size, fps, kbps, empty, clip_s: CLIP_S, views, coded, ..StreetConfig::default() };
@@ -63,6 +68,7 @@ impl ServedStreet {
         command.args(["sim", "street", "--listen", "127.0.0.1:0", "--cameras", &cameras.to_string()]);
         command.args(["--size", &format!("{}x{}", size.width, size.height), "--fps", &fps.to_string(), "--kbps", &kbps.to_string()]);
         command.args(["--clip-s", &CLIP_S.to_string(), "--sent"]).arg(&sent);
+        command.args(faults.iter().flat_map(|fault| ["--fault", fault]));
         if empty {
             command.arg("--empty");
         }
