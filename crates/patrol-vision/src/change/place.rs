@@ -74,7 +74,8 @@ impl PlaceReading {
 /// nothing stands out that did not before, and a quilt over him would.
 pub fn read_place(confirmed: &PlacePatch, before: Option<&PlacePatch>, now: &PlacePatch) -> PlaceReading {
     let before = before.filter(|before| before.compares_with(confirmed));
-    let unclear = PlaceReading { verdict: PlaceVerdict::Unclear, presence: 0.0, change: f32::INFINITY, leftover: 0.0 };
+    // What cannot be compared is not the same.
+    let unclear = PlaceReading { verdict: PlaceVerdict::Unclear, presence: 0.0, change: f32::MAX, leftover: 0.0 };
     if now.compares_with(confirmed) { read(confirmed, before, now).unwrap_or(unclear) } else { unclear }
 }
 

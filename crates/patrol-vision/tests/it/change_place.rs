@@ -206,6 +206,7 @@ fn places_at_the_edge_and_outside_are_no_trouble() {
         assert_eq!(reading.verdict, PlaceVerdict::Unclear, "nobody shows in an even patch");
         assert!(reading.presence.is_finite() && reading.change.is_finite() && reading.leftover.is_finite());
     }
+    assert!(!read_place(&dot, None, &at_edge).is_the_same(), "they cannot be compared");
     let mut scenery = Scenery::new();
     scenery.learn(&tiny, &[]);
     assert!(scenery.patch(&PixelBox::new(0.0, 0.0, 1.0, 1.0)).is_some());
