@@ -50,7 +50,7 @@ pub struct CameraWatch {
     pub last_error: Option<String>,
     /// Warm things that never moved and were not told in the last look.
     pub fixtures: u32,
-    /// Somebody is down here of whom nothing has been told yet: any look may be the one that does.
+    /// Somebody has just come here, or is down and nothing has been told of him yet: any look may be the one that does.
     pub pressing: bool,
     pub(crate) sight: Sight,
     thermal: ThermalConfig,

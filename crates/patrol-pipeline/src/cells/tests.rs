@@ -43,21 +43,27 @@ fn picture(things: &[(PixelBox, u8)], second: u64) -> Picture {
     Picture::from_planes(SIZE, PixelFormat::Gray8, vec![pixels], second, at, captured).expect("a picture")
 }
 
+const AT_LEFT: PixelBox = PixelBox::new(20.0, 100.0, 40.0, 16.0);
+
+/// The place of one who lies at [`AT_LEFT`], and where he is once the camera has drifted so many pixels to the right.
+fn drifted(by_px: f32) -> (WatchCells, PixelBox) {
+    let mut cells = WatchCells::default();
+    cells.open(&lying(AT_LEFT, 0), Posture::Lying, &picture(&[(AT_LEFT, 220)], 0), None);
+    cells.carry(&PictureTransform::shift(-f64::from(by_px), 0.0));
+    (cells, PixelBox { x: AT_LEFT.x - by_px, ..AT_LEFT })
+}
+
 /// A drone drifts until its picture shows the half of him, and back: he is watched where he lies, not where the half of him was.
 #[test]
 fn the_part_that_the_edge_of_a_moving_picture_leaves_of_him_is_no_place_of_its_own() {
-    let body = PixelBox::new(20.0, 100.0, 40.0, 16.0);
-    let mut cells = WatchCells::default();
-    cells.open(&lying(body, 0), Posture::Lying, &picture(&[(body, 220)], 0), None);
-    cells.carry(&PictureTransform::shift(-40.0, 0.0));
-    let moved = PixelBox { x: body.x - 40.0, ..body };
+    let (mut cells, moved) = drifted(40.0);
     for second in 1..8 {
         let track = lying(moved.clipped(SIZE), second);
         let news = cells.cells[0].judge(&picture(&[(moved, 220)], second), &track, false, &[], |_| None);
         assert_eq!((news, cells.cells[0].state), (CellNews::None, CellState::Found));
     }
     cells.carry(&PictureTransform::shift(40.0, 0.0));
-    assert_eq!(cells.cells[0].place, body);
+    assert_eq!(cells.cells[0].place, AT_LEFT);
 }
 
 const COVERED: (PixelBox, u8) = (PixelBox::new(120.0, 100.0, 60.0, 24.0), 110);
@@ -165,11 +171,7 @@ fn who_vanished_and_was_found_lying_is_waited_for_like_anybody_who_lies() {
 /// At the edge of a picture that moves he stirs: a part of him is where a part of his place is.
 #[test]
 fn who_stirs_at_the_edge_has_not_left_his_place() {
-    let body = PixelBox::new(20.0, 100.0, 40.0, 16.0);
-    let mut cells = WatchCells::default();
-    cells.open(&lying(body, 0), Posture::Lying, &picture(&[(body, 220)], 0), None);
-    cells.carry(&PictureTransform::shift(-50.0, 0.0));
-    let moved = PixelBox { x: body.x - 50.0, ..body };
+    let (mut cells, moved) = drifted(50.0);
     let stirs = Track { still_since: None, ..lying(moved.clipped(SIZE), 1) };
     assert_eq!(cells.cells[0].judge(&picture(&[(moved, 220)], 1), &stirs, false, &[], |_| None), CellNews::None);
 }

@@ -39,7 +39,7 @@ pub(super) struct Station {
     pub(super) bursts: u64,
     /// `None` while a worker has it.
     pub(super) watch: Option<Box<CameraWatch>>,
-    /// Somebody is down there of whom nobody has been told: the next look may be the one that does.
+    /// Somebody has just come there, or is down and nobody has been told: the next look may be the one that does.
     pub(super) pressing: bool,
     /// Under which deadline it stands among the ready ones.
     pub(super) queued: Option<WallTime>,

@@ -2,6 +2,9 @@
 
 use super::run::faulty_street;
 use super::script::LOOK_LIMIT_S;
+use patrol_core::{CameraId, SystemClock};
+use patrol_store::Store;
+use std::sync::Arc;
 
 #[test]
 fn healthy_cameras_never_leave_their_promise() {
@@ -19,6 +22,17 @@ fn healthy_cameras_never_leave_their_promise() {
         assert_eq!(street.last_shown(camera)["link"]["sessions"], 1, "{camera}");
         let rang = street.rings.iter().find(|ring| ring.kind != "new-lead" && ring.text.contains(&super::record::name_of(camera)));
         assert!(rang.is_none(), "{rang:?}");
+    }
+}
+
+/// Somebody lies before each of them: after the run the store knows whom they watched.
+#[test]
+fn what_is_learnt_of_cameras_is_kept() {
+    let street = faulty_street();
+    let store = Store::open(&street.folder.join("store"), Arc::new(SystemClock::new())).expect("a store");
+    for camera in ["healthy-a", "healthy-b"] {
+        let memory = store.camera_memory(&CameraId::new(camera)).expect("read");
+        assert!(memory.is_some_and(|memory| !memory.is_empty()), "{camera}");
     }
 }
 
