@@ -95,6 +95,28 @@ def losses(output, wanted):
     return heat_loss, box_loss * BOX_WEIGHT, others / wanted["others"].sum().clamp(min=20) * OTHERS_WEIGHT
 
 
+# Ways to look at a crop: transposed, flipped across, flipped down. Seen from above there is no up.
+VIEWS = [(transposed, across, down) for transposed in (False, True) for across in (False, True) for down in (False, True)]
+
+
+def seen(greys, view):
+    """Crops [b, 1, h, w] in a view."""
+    transposed, across, down = view
+    greys = greys.transpose(2, 3) if transposed else greys
+    return greys.flip([axis for axis, is_flipped in ((3, across), (2, down)) if is_flipped])
+
+
+def back(output, view):
+    """What a network said of crops in a view, as it would have said it of the crops themselves."""
+    transposed, across, down = view
+    output = output.flip([axis for axis, is_flipped in ((3, across), (2, down)) if is_flipped]).clone()
+    for row, is_flipped in enumerate((across, down)):
+        if is_flipped:
+            output[:, row] = 1 - output[:, row]
+    rows = [1, 0, 3, 2, *range(4, output.shape[1])]
+    return output.transpose(2, 3)[:, rows] if transposed else output
+
+
 def taught(output, wished):
     """What a larger network adds that says `wished` of the same crops: its heats as soft wishes, and its boxes where it sees somebody."""
     score = wished[:, 4].sigmoid()

@@ -30,7 +30,7 @@ def main():
     parser.add_argument("--data", default=os.environ.get("PATROL_DATA"), help="default: PATROL_DATA")
     parser.add_argument("--rendered", help="folder that rendered.py made; left out: real frames only")
     parser.add_argument("--without-date", help="leave this flight date of train out, and measure on it as well")
-    parser.add_argument("--teacher", help="checkpoint of a larger network to learn from: its size and file, as thermal-s:runs/thermal-s/last.pt")
+    parser.add_argument("--teacher", help="checkpoint of a larger or earlier network to learn from: its size and file, as thermal-s:runs/thermal-s/last.pt")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1)
@@ -75,9 +75,11 @@ def main():
         parts = boxes.losses(output, wanted)
         loss = sum(parts)
         if teacher is not None:
+            # What it says on average of the crop and of another view of it: AP50 of the larger network on val 0.788 so, 0.773 of one view.
+            view = boxes.VIEWS[1 + learner.step % (len(boxes.VIEWS) - 1)]
             with torch.no_grad(), fast():
-                wished = teacher(greys)
-            loss = loss + boxes.taught(output, wished.float())
+                wished = (teacher(greys).float() + boxes.back(teacher(boxes.seen(greys, view)).float(), view)) / 2
+            loss = loss + boxes.taught(output, wished)
         learner.learn(loss, steps)
         sums, seen = sums + np.array([part.item() for part in parts]), seen + 1
         if learner.step % 100 == 0:

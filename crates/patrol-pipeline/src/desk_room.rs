@@ -1,15 +1,20 @@
 //! The desk with what surrounds it: changes are written first and told after, so that nothing is ever on a page that a
 //! crash could take away again.
 
-use patrol_core::{Lead, LeadId, WallTime, lead::LeadState};
+use patrol_core::{Evidence, Lead, LeadId, WallTime, lead::LeadState};
 use patrol_leads::{Desk, DeskEvent, DeskOutput};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Where the desk's output is made to last. Implemented over the store, and in memory.
 pub trait Archive: Send {
     /// One transaction: leads, outbox, evidence, and the desk's own state.
     fn commit(&mut self, output: &DeskOutput, desk: &Desk) -> Result<(), ArchiveError>;
+
+    /// Evidence that will most likely be committed within a second may be written beside the desk meanwhile. Nothing is promised: what is not there when it is
+    /// committed is written then.
+    fn write_ahead(&mut self, _evidence: &Arc<Evidence>) {}
 }
 
 #[derive(Debug, Error)]
@@ -44,6 +49,10 @@ impl DeskRoom {
         debug_assert!(self.unwritten.is_none(), "output waits to be written");
         let output = self.desk.consider(now, events);
         self.write(output)
+    }
+
+    pub(crate) fn write_ahead(&mut self, evidence: &Arc<Evidence>) {
+        self.archive.write_ahead(evidence);
     }
 
     pub fn write_again(&mut self) -> Result<DeskOutput, ArchiveError> {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Upper bounds of the buckets, milliseconds. 150 ms is what a lead may take (design §8, P4).
-pub const BOUNDS_MS: [u64; 13] = [1, 2, 5, 10, 20, 50, 100, 150, 200, 500, 1_000, 2_000, 5_000];
+pub const BOUNDS_MS: [u64; 17] = [1, 2, 5, 10, 20, 35, 50, 75, 100, 125, 150, 200, 300, 500, 1_000, 2_000, 5_000];
 
 #[derive(Debug, Default)]
 pub struct Histogram {

@@ -15,7 +15,6 @@ use crate::lane::Lane;
 use crate::look::WeatherNow;
 use crate::source::{Link, PictureSource, Sessions};
 use crate::watch::{CellCounts, MainCounts};
-use crossbeam_channel::{Sender, bounded};
 use desk::run_desk;
 use feed::run_feed;
 use floor::{Floor, Shared, Station, lock};
@@ -31,10 +30,8 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 use worker::Worker;
 
+pub use desk::DeskDoor;
 pub use ask::{AskError, FreshLook, OnFresh, OnPicture, Seen, VIEW_FPS_MAX};
-
-/// Events that may wait for the desk. When it is full, workers wait: leads are dropped nowhere.
-const EVENTS_BOUND: usize = 4096;
 
 /// Opens a camera's source, anew after each failure.
 pub type OpenSource = Box<dyn FnMut() -> Result<Box<dyn PictureSource>, String> + Send>;
@@ -169,7 +166,7 @@ pub(crate) struct Timing {
 
 pub struct Live {
     shared: Arc<Shared>,
-    events: Sender<DeskEvent>,
+    door: DeskDoor,
     feeds: Mutex<Vec<JoinHandle<()>>>,
     lanes: JoinHandle<()>,
     workers: Vec<JoinHandle<()>>,
@@ -211,7 +208,7 @@ impl Live {
             busy_ns: AtomicU64::new(0),
         });
         let eyes = (0..worker_count).map(|_| make_eyes()).collect::<Result<Vec<_>, _>>()?;
-        let (events, arrived) = bounded(EVENTS_BOUND);
+        let (door, arrived) = DeskDoor::new();
 
         let desk = spawn("desk", {
             let shared = shared.clone();
@@ -221,24 +218,24 @@ impl Live {
         for (index, mut eyes) in eyes.into_iter().enumerate() {
             eyes.time_by(shared.clock.clone());
             let worker =
-                Worker { index, shared: shared.clone(), events: events.clone(), make_eyes: make_eyes.clone(), on_look: on_look.cloned() };
+                Worker { index, shared: shared.clone(), desk: door.clone(), make_eyes: make_eyes.clone(), on_look: on_look.cloned() };
             workers.push(spawn(&format!("look-{index}"), move || worker.run(eyes))?);
         }
         let mut feeds = Vec::new();
         for (index, open) in opens.into_iter().enumerate().filter_map(|(index, open)| Some((index, open?))) {
-            let (shared, events) = (shared.clone(), events.clone());
-            feeds.push(spawn(&format!("feed-{index}"), move || run_feed(&shared, index, open, &events))?);
+            let (shared, desk) = (shared.clone(), door.clone());
+            feeds.push(spawn(&format!("feed-{index}"), move || run_feed(&shared, index, open, &desk))?);
         }
         let lanes = spawn("lanes", {
-            let (shared, events) = (shared.clone(), events.clone());
-            move || run_lanes(&shared, &events)
+            let (shared, desk) = (shared.clone(), door.clone());
+            move || run_lanes(&shared, &desk)
         })?;
-        Ok(Self { shared, events, feeds: Mutex::new(feeds), lanes, workers, desk })
+        Ok(Self { shared, door, feeds: Mutex::new(feeds), lanes, workers, desk })
     }
 
-    /// The desk's door: weather, officers, callbacks and deliveries come in here. Sending blocks while it is full.
-    pub fn events(&self) -> Sender<DeskEvent> {
-        self.events.clone()
+    /// Weather, officers, callbacks and deliveries come in here.
+    pub fn door(&self) -> DeskDoor {
+        self.door.clone()
     }
 
     /// Tells the desk which cameras there are, before the next event is considered: first this, then [`Self::admit`].
@@ -251,8 +248,8 @@ impl Live {
         let (station, open) = Station::new(camera, self.shared.clock.now(), self.shared.memories.as_ref());
         let index = lock(&self.shared.floor).place(station);
         let Some(open) = open else { return Ok(()) };
-        let (shared, events) = (self.shared.clone(), self.events.clone());
-        let thread = spawn(&format!("feed-{index}"), move || run_feed(&shared, index, open, &events))?;
+        let (shared, desk) = (self.shared.clone(), self.door.clone());
+        let thread = spawn(&format!("feed-{index}"), move || run_feed(&shared, index, open, &desk))?;
         let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
         feeds.retain(|feed| !feed.is_finished());
         feeds.push(thread);
@@ -269,7 +266,7 @@ impl Live {
             floor.retire(index, now);
         }
         let report = CameraReport { camera: camera.clone(), at: now, condition: CameraCondition::Lost };
-        if lost && self.events.send(DeskEvent::Camera(report)).is_err() {
+        if lost && !self.door.tell(DeskEvent::Camera(report)) {
             tracing::error!(%camera, "the desk is gone");
         }
         true
@@ -314,7 +311,7 @@ impl Live {
             }
         }
         self.shared.desk_stopping.store(true, Ordering::SeqCst);
-        drop(self.events);
+        drop(self.door);
         if self.desk.join().is_err() {
             return Err("the desk broke off; what was written before stands".to_owned());
         }

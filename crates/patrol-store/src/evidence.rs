@@ -1,7 +1,7 @@
 //! Pictures and clips by content hash: `evidence/ab/<sha256>.jpg` and `.mp4`, and what happens when the disk is full.
 
 use crate::error::StoreError;
-use patrol_core::sighting::{Evidence, Jpeg};
+use patrol_core::sighting::{Clip, Evidence, Jpeg};
 use rustix::fs::FallocateFlags;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -87,20 +87,16 @@ impl EvidenceFolder {
 
     /// Writes what is not there yet: whole pictures first, then, if there is space, crops, previews and clips. Never fails: a
     /// lead must not wait for its pictures.
-    pub(crate) fn store<'a>(&self, disk: &dyn Disk, evidence: &'a [Arc<Evidence>]) -> Stored {
+    pub(crate) fn store(&self, disk: &dyn Disk, evidence: &[Arc<Evidence>]) -> Stored {
         let mut stored = Stored::default();
         if evidence.is_empty() {
             return stored;
         }
         // Unknown is not full: the writes will tell.
         let free = disk.free_bytes(&self.root).unwrap_or(u64::MAX);
-        let picture = |jpeg: &'a Jpeg| Part { sha256: &jpeg.sha256, bytes: &jpeg.bytes, ending: PICTURE };
         let wholes = evidence.iter().map(|one| (true, picture(&one.whole)));
         let others = evidence.iter().flat_map(|one| std::iter::once(&one.crop).chain(&one.preview)).map(|jpeg| (false, picture(jpeg)));
-        let clips = evidence
-            .iter()
-            .filter_map(|one| one.clip.as_ref())
-            .map(|clip| (false, Part { sha256: &clip.sha256, bytes: &clip.bytes, ending: CLIP }));
+        let clips = evidence.iter().filter_map(|one| one.clip.as_ref()).map(|one| (false, clip(one)));
         let (mut seen, mut parts) = (BTreeSet::new(), BTreeSet::new());
         for (whole, file) in wholes.chain(others).chain(clips) {
             if !seen.insert(file.sha256) {
@@ -108,7 +104,7 @@ impl EvidenceFolder {
             }
             // Once something did not fit, only whole pictures are tried.
             let wanted = if whole { free >= LEADS_ONLY } else { free >= FREE_FLOOR && !stored.shrunk };
-            match self.store_one(disk, file, wanted) {
+            match self.store_one(disk, file, wanted, "") {
                 Ok(placed @ (Placed::Present | Placed::Written)) => {
                     stored.written += usize::from(matches!(placed, Placed::Written));
                     stored.pictures.push((file.sha256.to_owned(), file.bytes.len() as u64));
@@ -134,7 +130,8 @@ impl EvidenceFolder {
         stored
     }
 
-    fn store_one(&self, disk: &dyn Disk, file: Part<'_>, wanted: bool) -> io::Result<Placed> {
+    /// `half`: ending of the file while it is not whole; nobody else who writes at the same time may have the same.
+    fn store_one(&self, disk: &dyn Disk, file: Part<'_>, wanted: bool, half: &str) -> io::Result<Placed> {
         if !is_sha256(file.sha256) || sha256_hex(file.bytes) != file.sha256 {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "its bytes have another SHA-256 than it says"));
         }
@@ -145,7 +142,7 @@ impl EvidenceFolder {
         if !wanted {
             return Ok(Placed::Unwanted);
         }
-        let incoming = self.incoming().join(file.sha256);
+        let incoming = self.incoming().join(format!("{}{half}", file.sha256));
         let placed = disk.write_synced(&incoming, file.bytes).and_then(|()| fs::rename(&incoming, &path));
         if placed.is_err() {
             // Best effort: what stays is removed at the next start.
@@ -201,12 +198,44 @@ impl EvidenceFolder {
     }
 }
 
+/// Writes evidence that waits to be committed, on a thread of its own and without the store's lock, so that the change that names it finds it there. What is
+/// missing then is written, or left out and reported, by [`crate::Store::commit`]; what no change ever names is an orphan for [`crate::Store::expire`].
+pub struct EvidenceAhead(EvidenceFolder);
+
+impl EvidenceAhead {
+    pub(crate) fn new(folder: &EvidenceFolder) -> Self {
+        Self(folder.clone())
+    }
+
+    /// Nothing when space is short: what is left is given out by the commit alone.
+    pub fn write(&self, evidence: &Evidence) {
+        if RealDisk.free_bytes(&self.0.root).map_or(true, |free| free < FREE_FLOOR) {
+            return;
+        }
+        let pictures = [&evidence.whole, &evidence.crop].into_iter().chain(&evidence.preview).map(picture);
+        for file in pictures.chain(evidence.clip.as_ref().map(clip)) {
+            if let Err(error) = self.0.store_one(&RealDisk, file, true, ".ahead") {
+                tracing::debug!(sha256 = file.sha256, %error, "not written ahead");
+                return;
+            }
+        }
+    }
+}
+
 /// One file of the evidence.
 #[derive(Clone, Copy)]
 struct Part<'a> {
     sha256: &'a str,
     bytes: &'a [u8],
     ending: &'static str,
+}
+
+fn picture(jpeg: &Jpeg) -> Part<'_> {
+    Part { sha256: &jpeg.sha256, bytes: &jpeg.bytes, ending: PICTURE }
+}
+
+fn clip(clip: &Clip) -> Part<'_> {
+    Part { sha256: &clip.sha256, bytes: &clip.bytes, ending: CLIP }
 }
 
 const PICTURE: &str = ".jpg";

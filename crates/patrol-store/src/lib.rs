@@ -20,6 +20,7 @@ mod store;
 mod viewing;
 
 pub use error::{ErrorKind, StoreError};
+pub use evidence::EvidenceAhead;
 pub use expiry::{EVIDENCE_KEPT, ExpiryReport};
 pub use outbox::{OutboxCounts, OutboxRow, ParkedRow};
 pub use reader::{LeadFilter, StoreReader};

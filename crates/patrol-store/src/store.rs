@@ -1,5 +1,5 @@
 use crate::error::{Doing, StoreError};
-use crate::evidence::{Disk, EvidenceFolder, RealDisk, Reserve, make_dir};
+use crate::evidence::{Disk, EvidenceAhead, EvidenceFolder, RealDisk, Reserve, make_dir};
 use crate::outbox;
 use crate::reader::StoreReader;
 use crate::schema;
@@ -88,6 +88,11 @@ impl Store {
     /// A read-only connection of its own, for another thread.
     pub fn reader(&self) -> Result<StoreReader, StoreError> {
         StoreReader::open_counting(&self.dir, Arc::clone(&self.damaged))
+    }
+
+    /// Writes evidence beside this store before a change names it.
+    pub fn evidence_ahead(&self) -> EvidenceAhead {
+        EvidenceAhead::new(&self.evidence)
     }
 
     /// Stores a change. Pictures are written and synced first, then everything else in one transaction, which is on the disk

@@ -5,13 +5,12 @@ mod sight;
 
 use crate::archive::{SharedStore, lock as lock_store};
 use crate::telemetry;
-use crossbeam_channel::Sender;
 use patrol_console::{Answer, CameraStatus, Change, ChangeKind, Check, FreshLook, LiveView, Office, SuppressedView, WeatherView};
 use patrol_core::desk::{CameraCondition, CaseCallback, OfficerCommand, Ring};
 use patrol_core::{CameraId, Clock, Lead, LeadId, LeadState, Outcome, Tier, WallTime};
 use patrol_leads::{Desk, DeskEvent, exposure};
 use patrol_pipeline::CameraReading;
-use patrol_pipeline::live::{LiveGauge, Told};
+use patrol_pipeline::live::{DeskDoor, LiveGauge, Told};
 use patrol_store::{StoreReader, Viewing};
 use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
@@ -56,7 +55,7 @@ pub(crate) struct Board {
     reader: Mutex<StoreReader>,
     clock: Arc<dyn Clock>,
     unit: String,
-    live: OnceLock<(LiveGauge, Sender<DeskEvent>)>,
+    live: OnceLock<(LiveGauge, DeskDoor)>,
 }
 
 #[derive(Default)]
@@ -99,8 +98,8 @@ impl Board {
     }
 
     /// Tells the board where the running system is; once, right after it was started.
-    pub(crate) fn connect(&self, gauge: LiveGauge, events: Sender<DeskEvent>) {
-        self.live.get_or_init(|| (gauge, events));
+    pub(crate) fn connect(&self, gauge: LiveGauge, door: DeskDoor) {
+        self.live.get_or_init(|| (gauge, door));
     }
 
     /// Called on the desk's thread after each commit.
@@ -203,7 +202,7 @@ impl Board {
 
     /// Hands an event to the desk. Blocks while its queue is full; after the end it is dropped, and said so.
     pub(crate) fn send(&self, event: DeskEvent) {
-        if self.live.get().is_none_or(|(_, events)| events.send(event).is_err()) {
+        if self.live.get().is_none_or(|(_, door)| !door.tell(event)) {
             tracing::warn!("the desk has ended; an event comes too late");
         }
     }
@@ -286,11 +285,11 @@ impl Office for Board {
             asked.retain(|_, waiting| !waiting.is_closed());
             asked.insert(request, answer);
         }
-        let events = self.live.get().map(|(_, events)| events.clone());
+        let door = self.live.get().map(|(_, door)| door.clone());
         Box::pin(async move {
             // The queue may be full for a moment; a page's thread must not wait for it.
-            let sent = tokio::task::spawn_blocking(move || events?.send(DeskEvent::Officer { request, command }).ok()).await;
-            if !matches!(sent, Ok(Some(()))) {
+            let sent = tokio::task::spawn_blocking(move || door.is_some_and(|door| door.tell(DeskEvent::Officer { request, command }))).await;
+            if !matches!(sent, Ok(true)) {
                 return Err("值班台暂时无法接收,请重试".to_owned());
             }
             answered.await.unwrap_or_else(|_| Err("系统正在停止,操作未被接收".to_owned()))

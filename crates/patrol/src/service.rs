@@ -81,13 +81,13 @@ impl Service {
         };
         let missed = missed_deliveries(&store, clock.now())?;
         let alarmed = board.clone();
-        let archive = StoreArchive::new(store.clone(), Box::new(move |kind, text| alarmed.alarm(kind, text)));
+        let archive = StoreArchive::new(store.clone(), Box::new(move |kind, text| alarmed.alarm(kind, text))).writing_ahead()?;
         let room = DeskRoom::new(desk, Box::new(archive));
         let workers = plan.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
         let kept = KeptMemories::new(store.clone());
         let config = LiveConfig { workers, memories: Some(kept.memories()) };
         let live = Live::start(&config, clock.clone(), cameras, &make_eyes, room, on_told, on_look.as_ref()).map_err(anyhow::Error::msg)?;
-        board.connect(live.gauge(), live.events());
+        board.connect(live.gauge(), live.door());
         for report in missed {
             board.send(DeskEvent::Delivery(report));
         }

@@ -1,10 +1,10 @@
-//! The desk's thread: written before told.
+//! The desk's door, and its thread: written before told.
 
 use super::floor::{STOP_CHECK, Shared, lock};
 use super::{OnTold, Told};
 use crate::desk_room::DeskRoom;
 use crate::look::WeatherNow;
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use patrol_core::WallTime;
 use patrol_leads::DeskEvent;
 use std::sync::atomic::Ordering;
@@ -13,12 +13,32 @@ use std::time::Duration;
 /// The desk considers once a second of scene time, and at once when a person or the city speaks or a decision may fall.
 const TICK: Duration = Duration::from_secs(1);
 
-/// When a decision may fall, the other people of that look come right behind (real time).
-const SAME_LOOK: Duration = Duration::from_millis(20);
+/// Looks and others' words that may wait for the desk. When it is full, workers wait: leads are dropped nowhere.
+const WAITING_MAX: usize = 4096;
 
 /// While all stops, a change that cannot be written is tried this often, so many times: two seconds of a locked file or a full disk.
 const LAST_TRY_EVERY: Duration = Duration::from_millis(200);
 const LAST_TRIES: u32 = 10;
+
+/// What is said to the desk comes in here: all events of one look together, so that it can count heads.
+#[derive(Clone)]
+pub struct DeskDoor(Sender<Vec<DeskEvent>>);
+
+impl DeskDoor {
+    pub(super) fn new() -> (Self, Receiver<Vec<DeskEvent>>) {
+        let (door, arrived) = bounded(WAITING_MAX);
+        (Self(door), arrived)
+    }
+
+    /// Waits while too many others do; `false` when the desk is gone.
+    pub fn tell(&self, event: DeskEvent) -> bool {
+        self.tell_all(vec![event])
+    }
+
+    pub(super) fn tell_all(&self, events: Vec<DeskEvent>) -> bool {
+        events.is_empty() || self.0.send(events).is_ok()
+    }
+}
 
 /// Tells the others that the desk has ended, also when it broke off.
 struct Ended<'a>(&'a Shared);
@@ -30,7 +50,7 @@ impl Drop for Ended<'_> {
 }
 
 /// The desk's thread: one tick a second, at once when a person or the city speaks or a decision may fall; written before told.
-pub(super) fn run_desk(shared: &Shared, mut room: DeskRoom, arrived: &Receiver<DeskEvent>, mut on_told: OnTold) {
+pub(super) fn run_desk(shared: &Shared, mut room: DeskRoom, arrived: &Receiver<Vec<DeskEvent>>, mut on_told: OnTold) {
     let _ended = Ended(shared);
     let mut next_tick = shared.clock.monotonic() + TICK;
     let mut ending = false;
@@ -38,7 +58,7 @@ pub(super) fn run_desk(shared: &Shared, mut room: DeskRoom, arrived: &Receiver<D
         let left = shared.clock.real_wait(next_tick.saturating_sub(shared.clock.monotonic()));
         let mut batch = Vec::new();
         match arrived.recv_timeout(left.min(STOP_CHECK)) {
-            Ok(event) => batch.push(event),
+            Ok(events) => hear(&mut room, &mut batch, events),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => ending = true,
         }
@@ -48,19 +68,18 @@ pub(super) fn run_desk(shared: &Shared, mut room: DeskRoom, arrived: &Receiver<D
         while !urgent && shared.clock.monotonic() < next_tick {
             let left = shared.clock.real_wait(next_tick.saturating_sub(shared.clock.monotonic()));
             match arrived.recv_timeout(left.min(STOP_CHECK)) {
-                Ok(event) => {
-                    urgent = is_urgent(&event);
-                    batch.push(event);
+                Ok(events) => {
+                    urgent = events.iter().any(is_urgent);
+                    hear(&mut room, &mut batch, events);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => urgent = true,
             }
             urgent |= shared.desk_stopping.load(Ordering::SeqCst);
         }
-        if batch.iter().any(may_decide) {
-            shared.pause(SAME_LOOK);
+        for events in arrived.try_iter() {
+            hear(&mut room, &mut batch, events);
         }
-        batch.extend(arrived.try_iter());
         if shared.clock.monotonic() >= next_tick {
             next_tick = shared.clock.monotonic() + TICK;
         }
@@ -68,6 +87,18 @@ pub(super) fn run_desk(shared: &Shared, mut room: DeskRoom, arrived: &Receiver<D
             return;
         }
     }
+}
+
+/// Puts events into the batch. Evidence by which nobody decides is written while it waits there.
+fn hear(room: &mut DeskRoom, batch: &mut Vec<DeskEvent>, events: Vec<DeskEvent>) {
+    for event in &events {
+        if let DeskEvent::Sighting(sighting) = event
+            && let Some(evidence) = sighting.evidence.as_ref().filter(|evidence| evidence.renews)
+        {
+            room.write_ahead(evidence);
+        }
+    }
+    batch.extend(events);
 }
 
 /// Considers one batch; while it cannot be written, nothing new is considered. `false` when all stops before that.
@@ -126,5 +157,104 @@ fn captured(event: &DeskEvent) -> Option<WallTime> {
     match event {
         DeskEvent::Sighting(sighting) => Some(sighting.captured.at),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk_room::{Archive, ArchiveError};
+    use patrol_core::sighting::{EvidenceRef, Jpeg, Place};
+    use patrol_core::{
+        CameraId, Evidence, MediaTime, PictureSize, PictureTransform, PixelBox, Posture, Sighting, TrackId, WallEstimate,
+    };
+    use patrol_leads::{Desk, DeskConfig, DeskOutput};
+    use std::sync::{Arc, Mutex};
+
+    const NIGHT: WallTime = WallTime(1_767_550_260_000_000_000);
+
+    /// Whether what was to be written ahead only renews.
+    struct Ahead(Arc<Mutex<Vec<bool>>>);
+
+    impl Archive for Ahead {
+        fn commit(&mut self, _: &DeskOutput, _: &Desk) -> Result<(), ArchiveError> {
+            Ok(())
+        }
+        fn write_ahead(&mut self, evidence: &Arc<Evidence>) {
+            lock(&self.0).push(evidence.renews);
+        }
+    }
+
+    fn sighting(renews: Option<bool>) -> DeskEvent {
+        let (camera, captured) = (CameraId::new("a"), WallEstimate { at: NIGHT, error_ms: 100 });
+        let (bbox, size) = (PixelBox::new(600.0, 400.0, 90.0, 30.0), PictureSize::new(1280, 720));
+        let jpeg = || Jpeg { sha256: "0".repeat(64), bytes: Arc::from([]) };
+        let evidence = |renews| {
+            let about = EvidenceRef {
+                camera: camera.clone(),
+                media_time: MediaTime::ZERO,
+                captured,
+                bbox,
+                size,
+                posture: Posture::Lying,
+                model: String::new(),
+                model_sha256: String::new(),
+                main_stream: false,
+                whole_sha256: "0".repeat(64),
+                crop_sha256: "0".repeat(64),
+                preview_sha256: Vec::new(),
+                clip_sha256: None,
+            };
+            Arc::new(Evidence { about, whole: jpeg(), crop: jpeg(), preview: Vec::new(), clip: None, renews })
+        };
+        let place = Place {
+            camera: camera.clone(),
+            preset: 0,
+            now_from_begin: PictureTransform::IDENTITY,
+            bbox,
+            size,
+            ground: None,
+            position: None,
+            pixels_per_metre: None,
+        };
+        DeskEvent::Sighting(Box::new(Sighting {
+            track: TrackId(1),
+            place,
+            media_time: MediaTime::ZERO,
+            captured,
+            first_seen: NIGHT,
+            still_since: Some(NIGHT),
+            posture_since: NIGHT,
+            posture: Posture::Lying,
+            confidence: 0.8,
+            movement: 0.0,
+            cover: 0.0,
+            resolved: true,
+            held: false,
+            looks: 9,
+            evidence: renews.map(evidence),
+        }))
+    }
+
+    /// What only renews waits for the desk's second and is on the disk by then; a decision is written at once by its own transaction.
+    #[test]
+    fn only_evidence_that_renews_waits_and_is_written_ahead() {
+        let written = Arc::<Mutex<Vec<bool>>>::default();
+        let mut room = DeskRoom::new(Desk::new(DeskConfig::default(), Vec::new()), Box::new(Ahead(written.clone())));
+        let mut batch = Vec::new();
+        let look = || [None, Some(true), Some(false)].map(sighting).into_iter();
+        hear(&mut room, &mut batch, look().collect());
+        assert_eq!((batch.len(), lock(&written).as_slice()), (3, &[true][..]));
+        assert_eq!(look().map(|event| is_urgent(&event)).collect::<Vec<_>>(), [false, false, true]);
+    }
+
+    /// What two people of one look may be told by is never considered apart.
+    #[test]
+    fn a_look_comes_through_the_door_whole() {
+        let (door, arrived) = DeskDoor::new();
+        assert!(door.tell_all(vec![sighting(Some(false)), sighting(None)]) && door.tell_all(Vec::new()) && door.tell(DeskEvent::Tick));
+        assert_eq!(arrived.try_iter().map(|events| events.len()).collect::<Vec<_>>(), [2, 1]);
+        drop(arrived);
+        assert!(!door.tell(DeskEvent::Tick), "the desk is gone");
     }
 }

@@ -1,11 +1,11 @@
 //! A camera's feed: waits for each picture's time, offers it, opens the source anew when it breaks.
 
 use super::OpenSource;
+use super::desk::DeskDoor;
 use super::floor::{Offered, Shared, Station, lock};
 use crate::condition::Reliance;
 use crate::slot::Content;
 use crate::source::{Offer, PictureSource, Sessions};
-use crossbeam_channel::Sender;
 use patrol_core::{CameraId, MediaTime, Outcome, Picture, Promise, WallTime};
 use patrol_leads::DeskEvent;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,7 +32,7 @@ struct Feed<'a> {
     shared: &'a Shared,
     index: usize,
     camera: CameraId,
-    events: &'a Sender<DeskEvent>,
+    desk: &'a DeskDoor,
     /// Number of this reader; `None`: a camera with a source of its own.
     reader: Option<u64>,
     /// Monotonic time at which the newest picture came, or this opening began.
@@ -46,8 +46,8 @@ struct Feed<'a> {
 }
 
 /// Reads one camera's source for ever: waits for each picture's time, offers it, opens the source anew when it breaks.
-pub(super) fn run_feed(shared: &Shared, index: usize, mut open: OpenSource, events: &Sender<DeskEvent>) {
-    let mut feed = Feed::new(shared, index, events, None);
+pub(super) fn run_feed(shared: &Shared, index: usize, mut open: OpenSource, desk: &DeskDoor) {
+    let mut feed = Feed::new(shared, index, desk, None);
     let mut wait = REOPEN_FIRST;
     while !feed.is_over() {
         feed.up_since = None;
@@ -84,8 +84,8 @@ pub(super) fn run_feed(shared: &Shared, index: usize, mut open: OpenSource, even
 }
 
 /// Reads all pictures of a session until another lane is chosen or the session ends, which the session itself tells.
-pub(super) fn run_reader(shared: &Shared, index: usize, number: u64, sessions: &dyn Sessions, events: &Sender<DeskEvent>) {
-    let mut feed = Feed::new(shared, index, events, Some(number));
+pub(super) fn run_reader(shared: &Shared, index: usize, number: u64, sessions: &dyn Sessions, desk: &DeskDoor) {
+    let mut feed = Feed::new(shared, index, desk, Some(number));
     lock(&shared.floor).stations[index].due.change_lane();
     let read = catch_unwind(AssertUnwindSafe(|| feed.read(sessions.pictures())));
     let mut floor = lock(&shared.floor);
@@ -115,7 +115,7 @@ pub(super) fn silence_allowed(promise: &Promise, has_begun: bool) -> Duration {
 }
 
 impl<'a> Feed<'a> {
-    fn new(shared: &'a Shared, index: usize, events: &'a Sender<DeskEvent>, reader: Option<u64>) -> Self {
+    fn new(shared: &'a Shared, index: usize, desk: &'a DeskDoor, reader: Option<u64>) -> Self {
         let now = shared.clock.monotonic();
         let (camera, heard, up_since) = {
             let station = &lock(&shared.floor).stations[index];
@@ -123,7 +123,7 @@ impl<'a> Feed<'a> {
             let (heard, up_since) = station.wire.as_ref().map_or((now, None), |wire| (wire.heard, wire.up_since));
             (station.camera.id.clone(), heard, up_since)
         };
-        Self { shared, index, camera, events, reader, heard, arrived: now, undecodable_running: 0, up_since }
+        Self { shared, index, camera, desk, reader, heard, arrived: now, undecodable_running: 0, up_since }
     }
 
     /// Everything stops, this camera was taken off, or nobody wants all of its pictures any more.
@@ -266,7 +266,7 @@ impl<'a> Feed<'a> {
 
     fn rely(&self, change: impl FnOnce(&mut Reliance)) {
         if let Some(report) = self.shared.rely(self.index, change)
-            && self.events.send(DeskEvent::Camera(report)).is_err()
+            && !self.desk.tell(DeskEvent::Camera(report))
         {
             tracing::error!(camera = %self.camera, "the desk is gone");
         }

@@ -204,14 +204,6 @@ impl Shared {
         !self.stopping()
     }
 
-    /// Waits for `real` time, or until it is time to stop.
-    pub(super) fn pause(&self, real: Duration) {
-        let guard = lock(&self.stop_signal.0);
-        if !self.stopping() {
-            drop(self.stop_signal.1.wait_timeout(guard, real).unwrap_or_else(PoisonError::into_inner));
-        }
-    }
-
     /// Changes what is relied upon of a camera; a report when the desk must hear of it.
     pub(super) fn rely(&self, index: usize, change: impl FnOnce(&mut Reliance)) -> Option<CameraReport> {
         let now = self.clock.now();

@@ -2,13 +2,13 @@
 //! among all promises.
 
 use super::feed::{self, run_reader};
+use super::desk::DeskDoor;
 use super::floor::{Offered, Shared, Station, lock};
 use super::{LoadReading, spawn};
 use crate::lane::{Lane, LaneFacts};
 use crate::load::{self, Ask, Correction};
 use crate::slot::Content;
 use crate::source::{KeyFrame, SessionNews, Sessions};
-use crossbeam_channel::Sender;
 use patrol_core::CameraId;
 use patrol_leads::DeskEvent;
 use std::sync::Arc;
@@ -32,10 +32,10 @@ const STRETCH_PART_MIN: f64 = 0.05;
 /// Key frames of a camera whose second one has not come yet are taken to be so far apart: the interval most cameras are delivered with.
 const KEYS_APART_S: f64 = 2.0;
 
-pub(super) fn run_lanes(shared: &Arc<Shared>, events: &Sender<DeskEvent>) {
+pub(super) fn run_lanes(shared: &Arc<Shared>, desk: &DeskDoor) {
     let mut lanes = Lanes {
         shared,
-        events,
+        desk,
         numbers: 0,
         threads: Vec::new(),
         planned_at: Duration::ZERO,
@@ -70,7 +70,7 @@ pub(super) fn run_lanes(shared: &Arc<Shared>, events: &Sender<DeskEvent>) {
 
 struct Lanes<'a> {
     shared: &'a Arc<Shared>,
-    events: &'a Sender<DeskEvent>,
+    desk: &'a DeskDoor,
     /// Sessions and readers begun so far: each has a number of its own.
     numbers: u64,
     threads: Vec<JoinHandle<()>>,
@@ -136,9 +136,9 @@ impl Lanes<'_> {
     }
 
     fn read(&mut self, index: usize, number: u64, camera: &CameraId, sessions: Arc<dyn Sessions>) {
-        let (shared, events) = (self.shared.clone(), self.events.clone());
+        let (shared, desk) = (self.shared.clone(), self.desk.clone());
         self.threads.retain(|thread| !thread.is_finished());
-        match spawn(&format!("feed-{index}"), move || run_reader(&shared, index, number, sessions.as_ref(), &events)) {
+        match spawn(&format!("feed-{index}"), move || run_reader(&shared, index, number, sessions.as_ref(), &desk)) {
             Ok(thread) => self.threads.push(thread),
             Err(error) => {
                 tracing::error!(%camera, error, "its pictures cannot be read one by one");
@@ -153,7 +153,7 @@ impl Lanes<'_> {
 
     fn rely(&self, index: usize, change: impl FnOnce(&mut crate::condition::Reliance)) {
         if let Some(report) = self.shared.rely(index, change)
-            && self.events.send(DeskEvent::Camera(report)).is_err()
+            && !self.desk.tell(DeskEvent::Camera(report))
         {
             tracing::error!("the desk is gone");
         }

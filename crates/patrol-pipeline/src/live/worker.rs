@@ -1,12 +1,12 @@
 //! A worker: takes the most overdue camera, looks, puts it back.
 
 use super::floor::{STOP_CHECK, Shared, lock};
+use super::desk::DeskDoor;
 use super::{LookRecord, MakeEyes, OnLook};
 use crate::eyes::Eyes;
 use crate::look::look;
 use crate::slot::{Content, Held, Waiting};
 use crate::watch::CameraWatch;
-use crossbeam_channel::Sender;
 use patrol_core::desk::CameraReport;
 use patrol_core::outcome::FailureKind;
 use patrol_core::{CameraId, Outcome, WallTime};
@@ -23,7 +23,7 @@ const SHORT_LOAD_MIN: f64 = 0.7;
 pub(super) struct Worker {
     pub(super) index: usize,
     pub(super) shared: Arc<Shared>,
-    pub(super) events: Sender<DeskEvent>,
+    pub(super) desk: DeskDoor,
     pub(super) make_eyes: MakeEyes,
     pub(super) on_look: Option<OnLook>,
 }
@@ -45,7 +45,7 @@ impl Worker {
                     tracing::warn!(camera = %watch.camera.id, why, "undecodable");
                     let spent = clock.monotonic().saturating_sub(began);
                     if let Some(report) = self.undecodable(index, watch, captured, why, spent)
-                        && self.events.send(DeskEvent::Camera(report)).is_err()
+                        && !self.desk.tell(DeskEvent::Camera(report))
                     {
                         return;
                     }
@@ -82,11 +82,9 @@ impl Worker {
                 timing.inference.note(detecting);
             }
             timing.rest.note(clock.monotonic().saturating_sub(developed).saturating_sub(detecting));
-            for event in events.drain(..) {
-                // The desk outlives the workers; it is gone only when the process ends.
-                if self.events.send(event).is_err() {
-                    return;
-                }
+            // The desk outlives the workers; it is gone only when the process ends.
+            if !self.desk.tell_all(std::mem::take(&mut events)) {
+                return;
             }
             let end = clock.now();
             let camera = watch.camera.id.clone();
@@ -98,7 +96,7 @@ impl Worker {
             }
             let spent = clock.monotonic().saturating_sub(began);
             if let Some(report) = self.put_back(index, watch, &waiting, outcome, (end, spent))
-                && self.events.send(DeskEvent::Camera(report)).is_err()
+                && !self.desk.tell(DeskEvent::Camera(report))
             {
                 return;
             }

@@ -138,3 +138,38 @@ fn a_clip_is_kept_and_expires_with_its_pictures() {
     assert_eq!(store.expire(clock.now()).unwrap().evidence_deleted, 4);
     assert_eq!(reader.evidence(&film.sha256).unwrap(), None);
 }
+
+/// What waits for its change is written beside the store; the change finds it, an hourly round takes what no change named, and both together lose nothing.
+#[test]
+fn evidence_written_ahead_is_there_when_its_change_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path(), clock()).unwrap();
+    let (ahead, reader) = (store.evidence_ahead(), store.reader().unwrap());
+    let [named, never] = [evidence(1), evidence(2)];
+    let commit = |store: &mut Store| store.commit(&Change { evidence: std::slice::from_ref(&named), ..Change::default() }).unwrap();
+    ahead.write(&named);
+    ahead.write(&named);
+    ahead.write(&never);
+    let report = commit(&mut store);
+    assert_eq!((report.evidence_written, report.evidence_present, report.evidence_left_out), (0, 3, 0));
+    assert_eq!(store.expire(clock().now()).unwrap().orphans_deleted, 3);
+    for jpeg in [&named.whole, &named.crop, &named.preview[0]] {
+        assert_eq!(reader.evidence(&jpeg.sha256).unwrap().as_deref(), Some(&*jpeg.bytes));
+    }
+    // A round of expiry may come between the two.
+    ahead.write(&never);
+    store.expire(clock().now()).unwrap();
+    let report = store.commit(&Change { evidence: std::slice::from_ref(&never), ..Change::default() }).unwrap();
+    assert_eq!((report.evidence_written, report.evidence_present), (3, 0));
+    assert_eq!(std::fs::read_dir(dir.path().join("evidence/incoming")).unwrap().count(), 0);
+}
+
+#[test]
+fn nothing_damaged_is_written_ahead() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), clock()).unwrap();
+    let mut picture = (*evidence(1)).clone();
+    picture.whole.bytes = std::sync::Arc::from([1, 2, 3]);
+    store.evidence_ahead().write(&picture);
+    assert!(!path(dir.path(), &picture.whole.sha256).exists());
+}
