@@ -9,7 +9,9 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::Builder;
 
 /// Below this many free bytes evidence shrinks to its whole picture: some thousand of them.
 pub(crate) const FREE_FLOOR: u64 = 256 << 20;
@@ -18,8 +20,11 @@ const LEADS_ONLY: u64 = 32 << 20;
 /// Kept aside and given up when even a lead finds no space: some hundreds of commits.
 pub(crate) const RESERVE_BYTES: u64 = 16 << 20;
 
+/// So many files of a change are written at once.
+const WRITERS: usize = 6;
+
 /// The disk as far as evidence needs it; a test has one that is full.
-pub(crate) trait Disk: Send {
+pub(crate) trait Disk: Send + Sync {
     fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
     /// Creates `path` with `bytes`, on the disk before it returns.
     fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
@@ -94,19 +99,57 @@ impl EvidenceFolder {
         }
         // Unknown is not full: the writes will tell.
         let free = disk.free_bytes(&self.root).unwrap_or(u64::MAX);
-        let wholes = evidence.iter().map(|one| (true, picture(&one.whole)));
-        let others = evidence.iter().flat_map(|one| std::iter::once(&one.crop).chain(&one.preview)).map(|jpeg| (false, picture(jpeg)));
-        let clips = evidence.iter().filter_map(|one| one.clip.as_ref()).map(|one| (false, clip(one)));
-        let (mut seen, mut parts) = (BTreeSet::new(), BTreeSet::new());
-        for (whole, file) in wholes.chain(others).chain(clips) {
-            if !seen.insert(file.sha256) {
-                continue;
+        let mut seen = BTreeSet::new();
+        let mut unseen = |file: &Part<'_>| seen.insert(file.sha256.to_owned());
+        let wholes: Vec<Part<'_>> = evidence.iter().map(|one| picture(&one.whole)).filter(&mut unseen).collect();
+        let others = evidence.iter().flat_map(|one| std::iter::once(&one.crop).chain(&one.preview)).map(picture);
+        let clips = evidence.iter().filter_map(|one| one.clip.as_ref()).map(clip);
+        let others: Vec<Part<'_>> = others.chain(clips).filter(&mut unseen).collect();
+        let mut parts = self.store_all(disk, &wholes, free >= LEADS_ONLY, &mut stored);
+        // Once something did not fit, only whole pictures are tried.
+        let wanted = free >= FREE_FLOOR && !stored.shrunk;
+        parts.extend(self.store_all(disk, &others, wanted, &mut stored));
+        for part in parts {
+            if let Err(error) = sync_dir(&self.root.join(part)) {
+                stored.error.get_or_insert_with(|| format!("evidence folder {part}: {error}"));
             }
-            // Once something did not fit, only whole pictures are tried.
-            let wanted = if whole { free >= LEADS_ONLY } else { free >= FREE_FLOOR && !stored.shrunk };
-            match self.store_one(disk, file, wanted, "") {
-                Ok(placed @ (Placed::Present | Placed::Written)) => {
-                    stored.written += usize::from(matches!(placed, Placed::Written));
+        }
+        stored
+    }
+
+    /// Stores files side by side: each waits for the disk, and on a busy machine for a core after that. Gives the folders in which any is now; until one finds the
+    /// disk full, when the rest is left out.
+    fn store_all<'a>(&self, disk: &dyn Disk, files: &[Part<'a>], wanted: bool, stored: &mut Stored) -> BTreeSet<&'a str> {
+        let there: Vec<io::Result<bool>> = files.iter().map(|file| self.has(file)).collect();
+        let missing: Vec<&Part<'a>> =
+            files.iter().zip(&there).filter(|(_, there)| matches!(there, Ok(false))).map(|(file, _)| file).collect();
+        let (next, full) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let placed: Vec<OnceLock<io::Result<Placed>>> = missing.iter().map(|_| OnceLock::new()).collect();
+        let work = || {
+            while let Some(index) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|index| *index < missing.len()) {
+                let result = self.store_one(disk, missing[index], wanted && !full.load(Ordering::Relaxed), "");
+                full.fetch_or(result.as_ref().is_err_and(is_full), Ordering::Relaxed);
+                drop(placed[index].set(result));
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..missing.len().min(WRITERS) {
+                // Without it there is one less.
+                drop(Builder::new().name("evidence".to_owned()).spawn_scoped(scope, work));
+            }
+            work();
+        });
+        let mut placed = placed.into_iter().map(|placed| placed.into_inner().unwrap_or_else(|| Err(io::Error::other("was not written"))));
+        let mut parts = BTreeSet::new();
+        for (file, there) in files.iter().zip(there) {
+            let now = match there {
+                Ok(false) => placed.next().unwrap_or(Ok(Placed::Unwanted)),
+                Ok(true) => Ok(Placed::Present),
+                Err(error) => Err(error),
+            };
+            match now {
+                Ok(now @ (Placed::Present | Placed::Written)) => {
+                    stored.written += usize::from(matches!(now, Placed::Written));
                     stored.pictures.push((file.sha256.to_owned(), file.bytes.len() as u64));
                     // Also of one that was there: its writer may have been killed before it came to this.
                     parts.insert(&file.sha256[..2]);
@@ -122,26 +165,23 @@ impl EvidenceFolder {
                 }
             }
         }
-        for part in parts {
-            if let Err(error) = sync_dir(&self.root.join(part)) {
-                stored.error.get_or_insert_with(|| format!("evidence folder {part}: {error}"));
-            }
-        }
-        stored
+        parts
     }
 
-    /// `half`: ending of the file while it is not whole; nobody else who writes at the same time may have the same.
-    fn store_one(&self, disk: &dyn Disk, file: Part<'_>, wanted: bool, half: &str) -> io::Result<Placed> {
+    /// Whether this file is there, whole. Fails when its name is not that of its bytes.
+    fn has(&self, file: &Part<'_>) -> io::Result<bool> {
         if !is_sha256(file.sha256) || sha256_hex(file.bytes) != file.sha256 {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "its bytes have another SHA-256 than it says"));
         }
-        let path = self.path(file.sha256, file.ending);
-        if fs::symlink_metadata(&path).is_ok_and(|meta| meta.len() == file.bytes.len() as u64) {
-            return Ok(Placed::Present);
-        }
+        Ok(fs::symlink_metadata(self.path(file.sha256, file.ending)).is_ok_and(|meta| meta.len() == file.bytes.len() as u64))
+    }
+
+    /// `half`: ending of the file while it is not whole; nobody else who writes at the same time may have the same.
+    fn store_one(&self, disk: &dyn Disk, file: &Part<'_>, wanted: bool, half: &str) -> io::Result<Placed> {
         if !wanted {
             return Ok(Placed::Unwanted);
         }
+        let path = self.path(file.sha256, file.ending);
         let incoming = self.incoming().join(format!("{}{half}", file.sha256));
         let placed = disk.write_synced(&incoming, file.bytes).and_then(|()| fs::rename(&incoming, &path));
         if placed.is_err() {
@@ -214,7 +254,11 @@ impl EvidenceAhead {
         }
         let pictures = [&evidence.whole, &evidence.crop].into_iter().chain(&evidence.preview).map(picture);
         for file in pictures.chain(evidence.clip.as_ref().map(clip)) {
-            if let Err(error) = self.0.store_one(&RealDisk, file, true, ".ahead") {
+            let written = self
+                .0
+                .has(&file)
+                .and_then(|there| if there { Ok(Placed::Present) } else { self.0.store_one(&RealDisk, &file, true, ".ahead") });
+            if let Err(error) = written {
                 tracing::debug!(sha256 = file.sha256, %error, "not written ahead");
                 return;
             }
@@ -317,7 +361,6 @@ mod tests {
     use super::*;
     use crate::fixture::{clock, evidence, lead};
     use crate::{Change, CommitReport, ErrorKind, Store};
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// A disk that says it has `free` bytes and takes `fits` more pictures.
     struct FullDisk {
@@ -340,24 +383,19 @@ mod tests {
         }
     }
 
-    /// Commits a lead with the evidence 1 and 2 and tells which of their 2 × (whole, crop, preview) are there.
-    fn check(disk: FullDisk, expected: [bool; 6]) -> CommitReport {
+    /// Commits a lead with the evidence 1 and 2 and tells how many of their whole pictures, and of the two crops and two previews, are there.
+    fn check(disk: FullDisk, expected: (usize, usize)) -> CommitReport {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open_on(dir.path(), clock(), Box::new(disk)).unwrap();
         let both = [evidence(1), evidence(2)];
         let report = store.commit(&Change { leads: &[lead(1, 1)], evidence: &both, ..Change::default() }).unwrap();
         let reader = store.reader().unwrap();
-        let there: Vec<bool> = both
-            .iter()
-            .flat_map(|one| [&one.whole, &one.crop, &one.preview[0]])
-            .map(|jpeg| reader.evidence(&jpeg.sha256).unwrap().is_some())
-            .collect();
-        assert_eq!(there, expected);
+        let there = |jpeg: &&Jpeg| reader.evidence(&jpeg.sha256).unwrap().is_some();
+        let wholes = both.iter().map(|one| &one.whole).filter(there).count();
+        let others = both.iter().flat_map(|one| [&one.crop, &one.preview[0]]).filter(there).count();
+        assert_eq!((wholes, others), expected);
         assert_eq!(store.load_leads().unwrap().len(), 1, "the lead is stored whatever becomes of its pictures");
-        assert_eq!(
-            (report.evidence_written, report.evidence_left_out),
-            (there.iter().filter(|there| **there).count(), there.iter().filter(|there| !**there).count())
-        );
+        assert_eq!((report.evidence_written, report.evidence_left_out), (wholes + others, 6 - wholes - others));
         assert_eq!(fs::read_dir(dir.path().join("evidence/incoming")).unwrap().count(), 0, "no half-written picture stays");
         report
     }
@@ -365,20 +403,19 @@ mod tests {
     #[test]
     fn on_a_filling_disk_evidence_shrinks_to_whole_pictures_and_then_to_none() {
         let disk = |free, fits| FullDisk { free, fits: AtomicUsize::new(fits), error: io::ErrorKind::StorageFull };
-        let (t, f) = (true, false);
-        assert!(!check(disk(FREE_FLOOR, 99), [t; 6]).shrunk);
-        assert!(check(disk(FREE_FLOOR - 1, 99), [t, f, f, t, f, f]).shrunk);
-        assert!(check(disk(LEADS_ONLY - 1, 99), [f; 6]).shrunk);
+        assert!(!check(disk(FREE_FLOOR, 99), (2, 4)).shrunk);
+        assert!(check(disk(FREE_FLOOR - 1, 99), (2, 0)).shrunk);
+        assert!(check(disk(LEADS_ONLY - 1, 99), (0, 0)).shrunk);
         // It said there was space, and there was not.
-        assert!(check(disk(u64::MAX, 3), [t, t, f, t, f, f]).shrunk);
-        assert!(check(disk(u64::MAX, 1), [t, f, f, f, f, f]).shrunk);
-        assert!(check(disk(u64::MAX, 0), [f; 6]).shrunk);
+        assert!(check(disk(u64::MAX, 3), (2, 1)).shrunk);
+        assert!(check(disk(u64::MAX, 1), (1, 0)).shrunk);
+        assert!(check(disk(u64::MAX, 0), (0, 0)).shrunk);
     }
 
     #[test]
     fn another_failure_of_the_disk_is_told_and_is_not_taken_for_a_full_one() {
         let disk = FullDisk { free: u64::MAX, fits: AtomicUsize::new(1), error: io::ErrorKind::PermissionDenied };
-        let report = check(disk, [true, false, false, false, false, false]);
+        let report = check(disk, (1, 0));
         assert!(!report.shrunk);
         assert!(report.evidence_error.is_some_and(|error| error.contains("permission denied")));
     }

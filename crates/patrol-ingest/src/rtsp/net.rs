@@ -18,7 +18,7 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// (`benches/results/2026-11-28-on-demand.md`). A lead waits for the sweep: of 200 cameras the thread takes 7-8 % of a core in sweeps of 100 ms, 9 in 50, 10 in 30.
 const SWEPT_FROM: usize = 32;
 const SWEEP_EACH: Duration = Duration::from_millis(1);
-const SWEEP_MAX: Duration = Duration::from_millis(40);
+const SWEEP_MAX: Duration = Duration::from_millis(30);
 /// While a session is being set up.
 const SWEEP_BEGINNING: Duration = Duration::from_millis(20);
 /// A task that reads what has come runs in one of so many turns after it came; in one turn all may run.

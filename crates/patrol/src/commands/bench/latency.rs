@@ -25,7 +25,7 @@ const TRIES: usize = 2;
 /// Part of the cameras that come to see in the window, as many as go black, and by which part of it the last of them does.
 const COMERS_PART: f64 = 0.3;
 /// What all together take when as many see black, in parts of what they take when all see.
-const LOAD_PART: f64 = 0.75;
+const LOAD_PART: f64 = 0.66;
 const COME_BY: f64 = 0.95;
 /// From the street's start until all sessions play, about.
 const SESSIONS: Duration = Duration::from_secs(10);
