@@ -30,8 +30,8 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 use worker::Worker;
 
-pub use desk::DeskDoor;
 pub use ask::{AskError, FreshLook, OnFresh, OnPicture, Seen, VIEW_FPS_MAX};
+pub use desk::DeskDoor;
 
 /// Opens a camera's source, anew after each failure.
 pub type OpenSource = Box<dyn FnMut() -> Result<Box<dyn PictureSource>, String> + Send>;

@@ -288,7 +288,8 @@ impl Office for Board {
         let door = self.live.get().map(|(_, door)| door.clone());
         Box::pin(async move {
             // The queue may be full for a moment; a page's thread must not wait for it.
-            let sent = tokio::task::spawn_blocking(move || door.is_some_and(|door| door.tell(DeskEvent::Officer { request, command }))).await;
+            let sent =
+                tokio::task::spawn_blocking(move || door.is_some_and(|door| door.tell(DeskEvent::Officer { request, command }))).await;
             if !matches!(sent, Ok(true)) {
                 return Err("值班台暂时无法接收,请重试".to_owned());
             }

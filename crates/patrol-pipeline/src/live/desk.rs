@@ -165,9 +165,7 @@ mod tests {
     use super::*;
     use crate::desk_room::{Archive, ArchiveError};
     use patrol_core::sighting::{EvidenceRef, Jpeg, Place};
-    use patrol_core::{
-        CameraId, Evidence, MediaTime, PictureSize, PictureTransform, PixelBox, Posture, Sighting, TrackId, WallEstimate,
-    };
+    use patrol_core::{CameraId, Evidence, MediaTime, PictureSize, PictureTransform, PixelBox, Posture, Sighting, TrackId, WallEstimate};
     use patrol_leads::{Desk, DeskConfig, DeskOutput};
     use std::sync::{Arc, Mutex};
 

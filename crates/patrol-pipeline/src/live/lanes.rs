@@ -1,8 +1,8 @@
 //! One thread for the sessions of all network cameras: begins them and begins them anew, chooses each one's lane, and shares the time
 //! among all promises.
 
-use super::feed::{self, run_reader};
 use super::desk::DeskDoor;
+use super::feed::{self, run_reader};
 use super::floor::{Offered, Shared, Station, lock};
 use super::{LoadReading, spawn};
 use crate::lane::{Lane, LaneFacts};

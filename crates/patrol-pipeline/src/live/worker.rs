@@ -1,7 +1,7 @@
 //! A worker: takes the most overdue camera, looks, puts it back.
 
-use super::floor::{STOP_CHECK, Shared, lock};
 use super::desk::DeskDoor;
+use super::floor::{STOP_CHECK, Shared, lock};
 use super::{LookRecord, MakeEyes, OnLook};
 use crate::eyes::Eyes;
 use crate::look::look;
