@@ -20,7 +20,7 @@ from crops import ThermalCrops
 from learner import Learner, fast
 from network import SIZES, Network
 
-STEPS = {"thermal-n": 12000, "thermal-s": 30000}
+STEPS = {"thermal-n": 12000, "thermal-s": 36000}
 
 
 def main():
