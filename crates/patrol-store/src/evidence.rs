@@ -367,6 +367,7 @@ mod tests {
         free: u64,
         fits: AtomicUsize,
         error: io::ErrorKind,
+        tried: Arc<AtomicUsize>,
     }
 
     impl Disk for FullDisk {
@@ -374,6 +375,7 @@ mod tests {
             Ok(self.free)
         }
         fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+            self.tried.fetch_add(1, Ordering::Relaxed);
             if self.fits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |fits| fits.checked_sub(1)).is_ok() {
                 RealDisk.write_synced(path, bytes)
             } else {
@@ -402,19 +404,22 @@ mod tests {
 
     #[test]
     fn on_a_filling_disk_evidence_shrinks_to_whole_pictures_and_then_to_none() {
-        let disk = |free, fits| FullDisk { free, fits: AtomicUsize::new(fits), error: io::ErrorKind::StorageFull };
+        let tried = Arc::<AtomicUsize>::default();
+        let disk = |free, fits| FullDisk { free, fits: AtomicUsize::new(fits), error: io::ErrorKind::StorageFull, tried: tried.clone() };
         assert!(!check(disk(FREE_FLOOR, 99), (2, 4)).shrunk);
         assert!(check(disk(FREE_FLOOR - 1, 99), (2, 0)).shrunk);
         assert!(check(disk(LEADS_ONLY - 1, 99), (0, 0)).shrunk);
         // It said there was space, and there was not.
         assert!(check(disk(u64::MAX, 3), (2, 1)).shrunk);
+        tried.store(0, Ordering::Relaxed);
         assert!(check(disk(u64::MAX, 1), (1, 0)).shrunk);
+        assert_eq!(tried.load(Ordering::Relaxed), 2, "once a whole picture did not fit nothing smaller is tried");
         assert!(check(disk(u64::MAX, 0), (0, 0)).shrunk);
     }
 
     #[test]
     fn another_failure_of_the_disk_is_told_and_is_not_taken_for_a_full_one() {
-        let disk = FullDisk { free: u64::MAX, fits: AtomicUsize::new(1), error: io::ErrorKind::PermissionDenied };
+        let disk = FullDisk { free: u64::MAX, fits: AtomicUsize::new(1), error: io::ErrorKind::PermissionDenied, tried: Arc::default() };
         let report = check(disk, (1, 0));
         assert!(!report.shrunk);
         assert!(report.evidence_error.is_some_and(|error| error.contains("permission denied")));

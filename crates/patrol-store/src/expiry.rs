@@ -40,7 +40,7 @@ impl Store {
     pub fn expire(&mut self, now: WallTime) -> Result<ExpiryReport, StoreError> {
         let (expired, mut report) = self.write("expire old rows", |transaction| expire_rows(transaction, now))?;
         // Rows first, files after: killed in between, the files have no row, and the next round takes them as orphans. Nobody
-        // writes meanwhile (one writer, `&mut self`), so a file without a row is never one about to get it.
+        // commits meanwhile (`&mut self`). What was written ahead and has no row yet goes as an orphan too: its commit finds it missing and writes it.
         let doing = "expire old evidence";
         let mut known = self.connection.prepare("SELECT 1 FROM evidence WHERE sha256 = ?1").doing(doing)?;
         self.evidence.sweep(

@@ -2,7 +2,7 @@
 //!
 //! One folder is one store: `patrol.sqlite` (WAL), `evidence/ab/<sha256>.jpg`, a `lock` that keeps a second process out, and a
 //! `reserve` of space that is given up when the disk is full.
-//! [`Store`] is the single writer; any number of [`StoreReader`]s read beside it without making it wait.
+//! [`Store`] is the single writer ([`EvidenceAhead`] only puts pictures there sooner); any number of [`StoreReader`]s read beside it without making it wait.
 //!
 //! - A lead, the outbox row that tells the city of it, and the desk's state are one transaction, on the disk before
 //!   [`Store::commit`] returns: a process killed anywhere has either all of a change or nothing of it.

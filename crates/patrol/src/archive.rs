@@ -50,8 +50,8 @@ pub(crate) fn missed_deliveries(store: &SharedStore, now: WallTime) -> anyhow::R
 /// Told of what people must hear about the store: a stable kind, and words in Chinese.
 pub(crate) type OnAlarm = Box<dyn Fn(&str, String) + Send>;
 
-/// Evidence that may wait to be written ahead; what finds no place there is written with the change that names it.
-const AHEAD_MAX: usize = 64;
+/// Evidence that may wait to be written ahead, with clips of up to 8 MiB each; what finds no place there is written with the change that names it.
+const AHEAD_MAX: usize = 16;
 
 pub(crate) struct StoreArchive {
     store: SharedStore,
