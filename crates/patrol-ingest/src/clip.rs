@@ -7,6 +7,7 @@
 use crate::decoder::make;
 use crate::error::IngestError;
 use crate::ring::{Unit, VideoCodec};
+use bytes::Bytes;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
@@ -93,15 +94,12 @@ fn run(pipeline: &gst::Pipeline, source: &gst_app::AppSrc, bus: &gst::Bus, units
     pipeline.set_state(gst::State::Playing).map_err(failed)?;
     let pts: Vec<i64> = units.iter().map(|unit| unit.pts_ns).collect();
     for (unit, times) in units.iter().zip(times(&pts)) {
-        let mut buffer = gst::Buffer::from_slice(unit.data.clone());
+        let mut buffer = unit.to_buffer(&Bytes::new());
         if let Some(buffer) = buffer.get_mut() {
             let time = |ns: i64| gst::ClockTime::from_nseconds(ns.max(0) as u64);
             buffer.set_pts(time(times.pts));
             buffer.set_dts(time(times.dts));
             buffer.set_duration(time(times.duration));
-            if !unit.key {
-                buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
-            }
         }
         source.push_buffer(buffer).map_err(failed)?;
     }

@@ -22,7 +22,7 @@ pub fn key_frame(bytes: &[u8]) {
     DECODERS.with_borrow_mut(|decoders| {
         let place = &mut decoders[usize::from(codec & 1)];
         let Some(mut decoder) = place.take().or_else(|| KeyDecoder::new(codec_of(*codec)).ok()) else { return };
-        if let Ok(decoded) = decoder.decode(unit, deblock & 1 == 1) {
+        if let Ok(decoded) = decoder.decode(&unit.to_vec().into(), deblock & 1 == 1) {
             *place = Some(decoder);
             drop(decoded.into_picture(
                 0,

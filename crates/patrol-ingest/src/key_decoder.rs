@@ -5,6 +5,7 @@
 
 use crate::concealed;
 use crate::error::IngestError;
+use crate::packed::Packed;
 use crate::ring::VideoCodec;
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::Discard;
@@ -47,10 +48,13 @@ impl KeyDecoder {
 
     /// The one picture of `unit`, which brings its own parameter sets. `deblock` smooths it as the standard says; without, it is a little blocky.
     /// After an error this decoder is not to be used again.
-    pub(crate) fn decode(&mut self, unit: &[u8], deblock: bool) -> Result<Decoded, IngestError> {
+    pub(crate) fn decode(&mut self, unit: &Packed, deblock: bool) -> Result<Decoded, IngestError> {
         self.decoder.skip_loop_filter(if deblock { Discard::Default } else { Discard::All });
         self.units += 1;
-        let mut packet = Packet::copy(unit);
+        let mut packet = Packet::new(unit.len());
+        if let Some(bytes) = packet.data_mut() {
+            unit.copy_to(bytes);
+        }
         packet.set_flags(Flags::KEY);
         packet.set_pts(Some(self.units));
         let (frame, concealed) = concealed::during(|| self.only_picture(&packet));

@@ -17,6 +17,7 @@ mod folder;
 pub mod fuzzing;
 mod key_decoder;
 mod nal;
+mod packed;
 mod ring;
 mod rtsp;
 mod stills;

@@ -10,7 +10,9 @@
 //! is either taken or skipped, exactly once. A group of pictures that is larger than the bounds loses its beginning; the decoder, which
 //! keeps its own references, is not disturbed by that as long as it keeps up.
 
+use crate::packed::Packed;
 use bytes::Bytes;
+use gstreamer as gst;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
@@ -81,7 +83,7 @@ impl Stretch {
 /// One access unit, as Annex B.
 #[derive(Debug, Clone)]
 pub(crate) struct Unit {
-    pub(crate) data: Bytes,
+    pub(crate) data: Packed,
     pub(crate) key: bool,
     /// Presentation time on the session's own line, which does not jump.
     pub(crate) pts_ns: i64,
@@ -93,6 +95,20 @@ pub(crate) struct Unit {
 }
 
 impl Unit {
+    /// For GStreamer, with `parameters` in front; without times.
+    pub(crate) fn to_buffer(&self, parameters: &Bytes) -> gst::Buffer {
+        let mut buffer = gst::Buffer::new();
+        if let Some(buffer) = buffer.get_mut() {
+            for piece in std::iter::once(parameters).chain(self.data.pieces()).filter(|piece| !piece.is_empty()) {
+                buffer.append_memory(gst::Memory::from_slice(piece.clone()));
+            }
+            if !self.key {
+                buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
+            }
+        }
+        buffer
+    }
+
     /// Monotonic clock at which it was captured, as far as is known now.
     pub(crate) fn captured_ns(&self) -> i64 {
         self.pts_ns.saturating_add(self.stretch.offset_ns())

@@ -6,7 +6,7 @@ fn stretch() -> Arc<Stretch> {
 }
 
 fn unit(stretch: &Arc<Stretch>, pts_ms: i64, key: bool, bytes: usize) -> Entry {
-    let data = Bytes::from(vec![0; bytes]);
+    let data = vec![0; bytes].into();
     Entry::Unit(Unit { data, key, pts_ns: pts_ms * 1_000_000, lost_packets: 0, whole: true, stretch: Arc::clone(stretch) })
 }
 

@@ -8,6 +8,7 @@ use crate::error::IngestError;
 use crate::ring::{Entry, Next, Stretch, Unit};
 use crate::units::PendingUnits;
 use crate::{Feed, FeedEvent, FeedStats};
+use bytes::Bytes;
 use gstreamer as gst;
 use patrol_core::{MediaTime, PictureSize, WallEstimate};
 use std::collections::VecDeque;
@@ -126,16 +127,9 @@ impl RtspFeed {
 
     fn decode(&mut self, unit: Unit, bare: bool) {
         let Some((decoder, caps)) = &mut self.decoder else { return };
-        let mut buffer = if bare {
-            gst::Buffer::from_slice([unit.stretch.parameters.as_ref(), unit.data.as_ref()].concat())
-        } else {
-            gst::Buffer::from_slice(unit.data.clone())
-        };
+        let mut buffer = if bare { unit.to_buffer(&unit.stretch.parameters) } else { unit.to_buffer(&Bytes::new()) };
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(gst::ClockTime::from_nseconds(unit.pts_ns.max(0) as u64));
-            if !unit.key {
-                buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
-            }
         }
         self.units.enter(Some(unit.pts_ns), unit.key);
         self.in_decoder.push_back((unit.pts_ns, unit.stretch));

@@ -93,7 +93,7 @@ mod tests {
 
     fn unit(pts_ms: i64, key: bool, lost_packets: u32) -> Unit {
         let stretch = Stretch::new(VideoCodec::H264, Bytes::new(), 0, 0);
-        Unit { data: Bytes::new(), key, pts_ns: pts_ms * 1_000_000, lost_packets, whole: true, stretch }
+        Unit { data: Vec::new().into(), key, pts_ns: pts_ms * 1_000_000, lost_packets, whole: true, stretch }
     }
 
     fn letters(units: &[Unit]) -> String {

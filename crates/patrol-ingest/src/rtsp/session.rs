@@ -7,6 +7,7 @@ use super::wall::{Anchor, Line};
 use super::{Credentials, RtspTransport};
 use crate::error::IngestError;
 use crate::nal::first_slice;
+use crate::packed::Packer;
 use crate::ring::{Entry, Stretch, Unit, VideoCodec};
 use bytes::Bytes;
 use futures::StreamExt;
@@ -244,6 +245,7 @@ struct Reading<'a> {
     line: Line,
     anchor: Anchor,
     parameters: Option<Bytes>,
+    packer: Packer,
     stretch: Option<Arc<Stretch>>,
     /// Packets lost in front of units that held no picture.
     lost_packets: u32,
@@ -259,6 +261,7 @@ impl<'a> Reading<'a> {
             line: Line::default(),
             anchor: Anchor::default(),
             parameters: None,
+            packer: Packer::default(),
             stretch: None,
             lost_packets: 0,
             newest_key_ns: None,
@@ -301,15 +304,14 @@ impl<'a> Reading<'a> {
         stretch.set_clock(offset_ns, error_ms);
         // The client knows key frames by IDR alone and takes the parameter sets away from all others; H.265 has more kinds.
         let lacks_parameters = slice.key && !frame.is_random_access_point();
-        let data = frame.into_data();
-        let data = if lacks_parameters { [stretch.parameters.as_ref(), &data].concat() } else { data };
+        let parameters = if lacks_parameters { stretch.parameters.as_ref() } else { &[] };
         let unit = Unit {
             key: slice.key,
             pts_ns,
             lost_packets: std::mem::take(&mut self.lost_packets),
             whole: slice.at_start,
             stretch: Arc::clone(stretch),
-            data: Bytes::from(data),
+            data: self.packer.pack([parameters, frame.data()]),
         };
         let key_interval_s = self.key_interval_s(&unit);
         self.session.shared.push(self.session.number, Some(Entry::Unit(unit)), |link| {

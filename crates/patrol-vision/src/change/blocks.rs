@@ -61,6 +61,9 @@ impl Blocks {
         let last = columns - 1;
         self.levels.clear();
         self.clipped.clear();
+        // What grows by doubling keeps up to twice what it needs, for each camera.
+        self.levels.reserve_exact(rows * columns);
+        self.clipped.reserve_exact(rows * columns);
         for row in 0..rows {
             let lines = row * side..if row + 1 == rows { h } else { (row + 1) * side };
             let height = lines.len() as u32;
@@ -102,7 +105,7 @@ impl Blocks {
     }
     /// Grey levels or counts per step of [`Self::levels`].
     pub(super) fn unit(&self) -> f32 {
-        if self.layout.is_raw() { 1.0 } else { 1.0 / STEPS_PER_GREY }
+        self.layout.unit()
     }
     pub(super) fn levels(&self) -> &[u16] {
         &self.levels
@@ -140,6 +143,11 @@ impl Layout {
 
     pub(super) fn is_raw(&self) -> bool {
         self.format.is_some_and(|(_, format)| format == PixelFormat::Gray16Le)
+    }
+
+    /// Grey levels or counts per step of a block's level.
+    pub(super) fn unit(&self) -> f32 {
+        if self.is_raw() { 1.0 } else { 1.0 / STEPS_PER_GREY }
     }
 
     /// The blocks that `area` touches.

@@ -128,6 +128,7 @@ impl Small {
     fn smooth(&mut self, means: &[f32]) {
         let (w, h) = (self.width, self.height);
         self.pixels.clear();
+        self.pixels.reserve_exact(w * h);
         for y in 0..h {
             let row = |y: usize| &means[y * w..(y + 1) * w];
             let (above, here, below) = (row(y.saturating_sub(1)), row(y), row((y + 1).min(h - 1)));
