@@ -1,7 +1,7 @@
 """Judges the scenes of "Stay with the motionless": sim -> replay -> eval, one line a scene.
 
     python benches/motionless/run.py --patrol target/release/patrol [--rows walk-in,blind] [--variants once] [--seeds 3] [--first-seed 41]
-        [--scripted] [--jobs 1] [--out FOLDER] [--keep]
+        [--scripted] [--network thermal-person-s] [--jobs 1] [--out FOLDER] [--keep]
 
 Rows: walk-in, blind, already, two, disturbed, not-lying, busy (`scenes.py` draws them); postures are `posture.py`'s. Seeds by which no constant was chosen
 tell the most. Aims that a scene misses stand behind FALLS SHORT. "watched" counts the people whose lead is open and does
@@ -27,9 +27,19 @@ CELLS_MAX = 8
 COST_MAX = 1.3
 
 
-def measure(patrol, case, folder):
+def beside_network(pipeline, network):
+    """The pipeline of a scene with a network in front of `hot-spot`, or without."""
+    text = re.sub(r'\[\[detector\]\]\nname = "network"\n.*\n.*\n\n', "", pipeline.read_text()).replace('["network", "hot-spot"]', '["hot-spot"]')
+    if network:
+        own = f'[[detector]]\nname = "network"\nkind = "onnx"\nmodel = "{network}"\n\n'
+        text = text.replace("[[detector]]", own + "[[detector]]", 1).replace('["hot-spot"]', '["network", "hot-spot"]')
+    pipeline.write_text(text)
+
+
+def measure(patrol, case, folder, network):
     """Everything that the checks and the table want to know of one scene."""
     scene = draw_scene(patrol, spec_text(case.spec), case.seed, folder / "scene")
+    beside_network(scene / "pipeline.toml", network)
     out = folder / "out"
     runs = 1
     if "rescan_every_s" in case.about:
@@ -196,6 +206,7 @@ def main():
     arguments.add_argument("--seeds", type=int, default=3)
     arguments.add_argument("--first-seed", type=int, default=1)
     arguments.add_argument("--scripted", action="store_true", help="boxes from the truth instead of pixels")
+    arguments.add_argument("--network", help="model that looks beside hot-spot")
     arguments.add_argument("--jobs", type=int, default=1)
     arguments.add_argument("--out", type=pathlib.Path)
     arguments.add_argument("--keep", action="store_true", help="keep the videos of scenes; a scene that is there is not drawn again")
@@ -215,7 +226,7 @@ def main():
     def run_case(case):
         folder = out / case.name
         try:
-            run = measure(options.patrol, case, folder)
+            run = measure(options.patrol, case, folder, options.network)
         except RuntimeError as error:
             return {"row": case.row, "variant": case.variant, "seed": case.seed, "short": [f"broke off: {error}"]}
         if not options.keep:

@@ -78,6 +78,9 @@ fn examine(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather:
     watch.examined(&seen);
     let view = watch.view_here(seen.size());
     watch.stage.follow(&seen, &watch.detections, view.as_ref());
+    if watch.sight.tells_cold(seen.media_time) {
+        watch.stage.judge_warmth(&seen);
+    }
     let told = assess(picture, watch, eyes, weather);
     for (index, (sighting, _)) in &told {
         watch.stage.watch_place(*index, sighting.posture, &seen);

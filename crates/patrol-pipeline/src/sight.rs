@@ -1,6 +1,6 @@
 //! How one camera's pictures are to be read: whether they can be judged, what a thermal camera's colours mean, where the camera now looks.
 
-use patrol_core::{Modality, Picture, PictureTransform, PixelBox, UnusableKind};
+use patrol_core::{MediaTime, Modality, Picture, PictureTransform, PixelBox, UnusableKind};
 use patrol_vision::motion::{CameraMotion, MotionKind};
 use patrol_vision::thermal::{ThermalConfig, ThermalNormaliser, ThermalReading};
 use patrol_vision::{UsabilityGuard, VisionError};
@@ -8,6 +8,8 @@ use patrol_vision::{UsabilityGuard, VisionError};
 /// The view has become another when its corners have gone so far in all, in parts of the picture's width: what was learnt of sizes at each row
 /// of the picture no longer holds. A mast that sways goes less.
 const OTHER_VIEW_PART: f32 = 0.1;
+/// Without evidence either way a camera is taken to be as delivered, white-hot, with 0.95.
+const POLARITY_SURE: f32 = 0.9;
 
 /// Where the camera looks, compared with the picture before.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,6 +82,12 @@ impl Sight {
                 View::Moved { now_from_before: motion.now_from_before, other }
             }
         }
+    }
+
+    /// Whether brighter is warmer in what was read for certain enough to say of something that it is cold. Not of a camera that flies: nothing there tells a
+    /// black-hot picture, and people are dark in it.
+    pub(crate) fn tells_cold(&self, now: MediaTime) -> bool {
+        self.reading().is_some_and(|reading| reading.polarity_confidence >= POLARITY_SURE) && !self.motion.is_mover(now)
     }
 
     /// How the last thermal picture was read.

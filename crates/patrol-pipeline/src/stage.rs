@@ -6,12 +6,13 @@ use crate::poses::Poses;
 use crate::upright::UprightHeights;
 use patrol_core::desk::AbsenceKind;
 use patrol_core::{
-    CameraView, Detection, MediaTime, Picture, PictureSize, PictureTransform, PixelBox, PixelPoint, Posture, Tier, Track, TrackId,
-    TrackStage,
+    CameraView, Detection, DetectionSource, MediaTime, Picture, PictureSize, PictureTransform, PixelBox, PixelPoint, Posture, Tier, Track,
+    TrackId, TrackStage,
 };
 use patrol_leads::posture::{self, PostureFilter, PostureInput};
 use patrol_track::{EndedTrack, Tracker, TrackerConfig};
 use patrol_vision::change::{ChangeGuard, PlacePatch, PlaceVerdict, Scenery};
+use patrol_vision::is_nowhere_warmer;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -133,6 +134,8 @@ pub(crate) struct TrackMemory {
     pub(crate) moved: bool,
     /// Looks in which a detector took it for a person, less those in which only a person could tell.
     pub(crate) resolved_votes: i32,
+    /// Looks in which something of it was warmer than around it, less those in which nothing was.
+    pub(crate) warm_votes: i32,
     /// He was taken up once where he vanished.
     pub(crate) vanished: bool,
 }
@@ -452,6 +455,15 @@ impl Stage {
         }
     }
 
+    /// Whether those whom only a network sees are warmer than around them. In `picture` brighter is warmer.
+    pub(crate) fn judge_warmth(&mut self, picture: &Picture) {
+        for track in self.tracks.iter().filter(|track| track.last_seen == picture.media_time) {
+            let Some(memory) = self.memories.get_mut(&track.id) else { continue };
+            let is_cold = track.source == DetectionSource::Network && is_nowhere_warmer(picture, &track.bbox);
+            memory.warm_votes = (memory.warm_votes + if is_cold { -1 } else { 1 }).clamp(-FIXTURE_LOOKS, FIXTURE_LOOKS);
+        }
+    }
+
     /// Whether a track is to be told of in this look: found, or held by the picture of its place.
     pub(crate) fn is_here(&self, track: &Track) -> bool {
         match track.stage {
@@ -462,11 +474,14 @@ impl Stage {
     }
 
     /// A warm thing that no detector takes for a person, or hardly, on a camera without a network to ask, and that has never moved: a
-    /// lamp, a bonnet. It is followed and counted, not told. Who walked to his place is told, whatever he looks like there, unless
+    /// lamp, a bonnet; or a cold one that a network takes for somebody. It is followed and counted, not told. Who walked to his place is told, whatever he looks like there, unless
     /// the very place was such a thing's before he came.
     pub(crate) fn is_fixture(&mut self, index: usize, eyes: &Eyes, detectors: &[usize]) -> bool {
         let track = &self.tracks[index];
-        let Some(memory) = self.memories.get(&track.id).filter(|_| !eyes.has_network(detectors)) else { return false };
+        let Some(memory) = self.memories.get(&track.id) else { return false };
+        if eyes.has_network(detectors) {
+            return !memory.moved && memory.warm_votes < 0;
+        }
         // Who is missed where he was found before is watched, not doubted.
         let is_seen = self.cells.has(track.id) || track.hits as f32 >= SEEN_PART_MIN * track.looks as f32;
         let unlike = memory.resolved_votes < 0;

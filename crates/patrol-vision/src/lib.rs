@@ -33,6 +33,7 @@ pub mod tiles;
 pub mod usability;
 mod view_map;
 mod view_sign;
+mod warmth;
 
 pub use batch::BatchSession;
 pub use card::ModelCard;
@@ -48,3 +49,4 @@ pub use thermal::{ThermalConfig, ThermalNormaliser, ThermalReading};
 pub use usability::UsabilityGuard;
 pub use view_map::ViewMap;
 pub use view_sign::ViewSign;
+pub use warmth::is_nowhere_warmer;

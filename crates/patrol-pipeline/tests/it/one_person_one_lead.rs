@@ -1,6 +1,6 @@
 //! Who lies still becomes one lead with evidence; who walks by becomes none; the same pictures give the same leads.
 
-use crate::world::{Doubtful, Tape, camera, replay, replay_with};
+use crate::world::{Doubtful, Takes, Tape, camera, replay, replay_with};
 use patrol_core::PixelBox;
 
 fn walker(t_s: f64) -> PixelBox {
@@ -41,6 +41,18 @@ fn what_never_moved_and_looks_like_no_person_is_a_fixture_and_who_walked_in_is_a
     let leads = room.made_leads();
     assert_eq!((leads.len(), cameras[0].watch.fixtures), (1, 1), "{leads:#?}");
     assert!(leads.values().all(|lead| lead.place.bbox.x < 200.0));
+}
+
+/// A network that must find people in black-hot pictures, too, takes a puddle for one.
+#[test]
+fn a_cold_thing_that_a_network_takes_for_somebody_is_a_fixture_unless_it_was_seen_to_come() {
+    let puddle = |_: f64| PixelBox::new(250.0, 130.0, 40.0, 16.0);
+    let (cold, warm) = (30, 110);
+    for (level, place, leads, fixtures) in [(cold, puddle as fn(f64) -> PixelBox, 0, 1), (warm, puddle, 1, 0), (cold, lies_down, 1, 0)] {
+        let tape = Tape::with(level, 240.0, 2.0, |t| vec![place(t)]);
+        let (cameras, room, _) = replay_with(Box::new(Takes(place)), vec![(camera("a", 0.5), tape)]);
+        assert_eq!((room.made_leads().len(), cameras[0].watch.fixtures), (leads, fixtures), "level {level}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub(crate) const SIZE: PictureSize = PictureSize::new(320, 240);
+const BRIGHT: u8 = 230;
 pub(crate) const START: WallTime = WallTime(1_767_542_400_000_000_000);
 
 pub(crate) fn camera(id: &str, look_every_s: f64) -> Camera {
@@ -33,6 +34,11 @@ pub(crate) fn camera(id: &str, look_every_s: f64) -> Camera {
 
 /// A picture with noise, so that no two are bit-equal, and bright boxes.
 pub(crate) fn picture(number: u64, t_s: f64, boxes: &[PixelBox]) -> Picture {
+    picture_with(BRIGHT, number, t_s, boxes)
+}
+
+/// The same with boxes of another level. The ground has 60 to 83.
+fn picture_with(level: u8, number: u64, t_s: f64, boxes: &[PixelBox]) -> Picture {
     let (w, h) = (SIZE.width as usize, SIZE.height as usize);
     let mut noise = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut pixels: Vec<u8> = (0..w * h)
@@ -45,7 +51,7 @@ pub(crate) fn picture(number: u64, t_s: f64, boxes: &[PixelBox]) -> Picture {
         .collect();
     for bbox in boxes {
         for y in bbox.y as usize..bbox.bottom() as usize {
-            pixels[y * w + bbox.x as usize..y * w + bbox.right() as usize].fill(230);
+            pixels[y * w + bbox.x as usize..y * w + bbox.right() as usize].fill(level);
         }
     }
     let media_time = MediaTime::from_secs_f64(t_s);
@@ -59,10 +65,15 @@ pub(crate) struct Tape(pub(crate) VecDeque<Result<Offer, String>>);
 impl Tape {
     /// `seconds` of pictures at `fps`; `boxes` says what is seen at each time.
     pub(crate) fn of(seconds: f64, fps: f64, boxes: impl Fn(f64) -> Vec<PixelBox>) -> Self {
+        Self::with(BRIGHT, seconds, fps, boxes)
+    }
+
+    /// The same with boxes of another level.
+    pub(crate) fn with(level: u8, seconds: f64, fps: f64, boxes: impl Fn(f64) -> Vec<PixelBox>) -> Self {
         let count = (seconds * fps) as u64;
         let offer = |number: u64| {
             let t_s = number as f64 / fps;
-            Ok(Offer::Picture { picture: picture(number, t_s, &boxes(t_s)), discontinuity: false })
+            Ok(Offer::Picture { picture: picture_with(level, number, t_s, &boxes(t_s)), discontinuity: false })
         };
         Self((0..count).map(offer).collect())
     }
@@ -155,6 +166,23 @@ impl Detector for Doubtful {
     }
     fn model_sha256(&self) -> &'static str {
         ""
+    }
+}
+
+/// A network that takes what is at a place at each time for a person, warm or not.
+pub(crate) struct Takes(pub(crate) fn(f64) -> PixelBox);
+
+impl Detector for Takes {
+    fn detect(&mut self, picture: &Picture, _: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
+        let bbox = (self.0)(picture.media_time.as_secs_f64());
+        out.push(Detection { bbox, score: 0.6, source: DetectionSource::Network, resolved: true, blob: None });
+        Ok(())
+    }
+    fn name(&self) -> &'static str {
+        "takes"
+    }
+    fn model_sha256(&self) -> &'static str {
+        "hash"
     }
 }
 
