@@ -202,7 +202,7 @@ impl Session {
                     if let Some(ParametersRef::Video(video)) = parameters.filter(|_| reading.has_to_learn_parameters(&frame)) {
                         reading.learn_parameters(video.extra_data());
                     }
-                    reading.frame(frame)
+                    reading.frame(&frame)
                 }
                 Some(Ok(CodecItem::Rtcp(packet))) => {
                     if packet.pkts().any(|part| part.payload_type() == RTCP_BYE) {
@@ -281,7 +281,7 @@ impl<'a> Reading<'a> {
     }
 
     /// `false` when another session is in charge.
-    fn frame(&mut self, frame: VideoFrame) -> bool {
+    fn frame(&mut self, frame: &VideoFrame) -> bool {
         let arrival_ns = monotonic_ns(self.session.clock.as_ref());
         let lost = u32::from(frame.loss());
         self.lost_packets = self.lost_packets.saturating_add(lost);
