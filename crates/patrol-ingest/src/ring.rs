@@ -97,14 +97,12 @@ pub(crate) struct Unit {
 impl Unit {
     /// For GStreamer, with `parameters` in front; without times.
     pub(crate) fn to_buffer(&self, parameters: &Bytes) -> gst::Buffer {
-        let mut buffer = gst::Buffer::new();
-        if let Some(buffer) = buffer.get_mut() {
-            for piece in std::iter::once(parameters).chain(self.data.pieces()).filter(|piece| !piece.is_empty()) {
-                buffer.append_memory(gst::Memory::from_slice(piece.clone()));
-            }
-            if !self.key {
-                buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
-            }
+        let mut buffer = match self.data.pieces() {
+            [whole] if parameters.is_empty() => gst::Buffer::from_slice(whole.clone()),
+            pieces => gst::Buffer::from_slice([std::slice::from_ref(parameters), pieces].concat().concat()),
+        };
+        if let Some(buffer) = buffer.get_mut().filter(|_| !self.key) {
+            buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
         }
         buffer
     }

@@ -64,6 +64,10 @@ fn examine(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather:
         (View::Same | View::Lost, Glance::Same) => {}
     }
 
+    let tells_cold = watch.sight.tells_cold(picture.media_time);
+    if !tells_cold {
+        watch.stage.forget_cold();
+    }
     if !waiting.asked && watch.is_unchanged(picture.media_time) {
         watch.stage.stay(picture.media_time);
         let told = assess(picture, watch, eyes, weather);
@@ -78,7 +82,7 @@ fn examine(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather:
     watch.examined(&seen);
     let view = watch.view_here(seen.size());
     watch.stage.follow(&seen, &watch.detections, view.as_ref());
-    if watch.sight.tells_cold(seen.media_time) {
+    if tells_cold {
         watch.stage.judge_warmth(&seen);
     }
     let told = assess(picture, watch, eyes, weather);

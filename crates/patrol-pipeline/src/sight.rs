@@ -8,8 +8,8 @@ use patrol_vision::{UsabilityGuard, VisionError};
 /// The view has become another when its corners have gone so far in all, in parts of the picture's width: what was learnt of sizes at each row
 /// of the picture no longer holds. A mast that sways goes less.
 const OTHER_VIEW_PART: f32 = 0.1;
-/// Without evidence either way a camera is taken to be as delivered, white-hot, with 0.95.
-const POLARITY_SURE: f32 = 0.9;
+/// Without evidence either way a camera is taken to be as delivered, white-hot, with 0.95: this takes some.
+const POLARITY_SURE: f32 = 0.98;
 
 /// Where the camera looks, compared with the picture before.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +33,7 @@ pub(crate) struct Sight {
     now_from_begin: PictureTransform,
     /// What motion is not looked for in; a buffer.
     left_out: Vec<PixelBox>,
+    has_flown: bool,
 }
 
 impl Sight {
@@ -43,6 +44,7 @@ impl Sight {
             motion: CameraMotion::new(),
             now_from_begin: PictureTransform::IDENTITY,
             left_out: Vec::new(),
+            has_flown: false,
         }
     }
 
@@ -84,10 +86,11 @@ impl Sight {
         }
     }
 
-    /// Whether brighter is warmer in what was read for certain enough to say of something that it is cold. Not of a camera that flies: nothing there tells a
-    /// black-hot picture, and people are dark in it.
-    pub(crate) fn tells_cold(&self, now: MediaTime) -> bool {
-        self.reading().is_some_and(|reading| reading.polarity_confidence >= POLARITY_SURE) && !self.motion.is_mover(now)
+    /// Whether brighter is warmer in what was read for certain enough to say of something that it is cold. Not of a camera that has flown or turned: nothing there
+    /// tells a black-hot picture, and people are dark in it.
+    pub(crate) fn tells_cold(&mut self, now: MediaTime) -> bool {
+        self.has_flown |= self.motion.is_mover(now);
+        !self.has_flown && self.reading().is_some_and(|reading| reading.polarity_confidence >= POLARITY_SURE)
     }
 
     /// How the last thermal picture was read.

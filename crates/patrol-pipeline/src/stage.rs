@@ -28,6 +28,8 @@ const FIXTURES_MAX: usize = 64;
 const DOUBTFUL: f32 = 0.4;
 /// Seen in fewer of its looks than this, it is credited with nothing (`integration.md` §6.5: motionless in at least 40 % of samples).
 const SEEN_PART_MIN: f32 = 0.4;
+/// So many looks at most count for what only a network sees being cold, or not.
+const COLD_LOOKS: i32 = 10;
 /// The scenery without people is known after so long: who lies there from the beginning, and is not found at once, is a part of it.
 const SCENERY_KNOWN_AFTER: Duration = Duration::from_secs(10);
 /// Whoever is found anew at a place where somebody is missing, overlapping it so much, is he.
@@ -134,7 +136,7 @@ pub(crate) struct TrackMemory {
     pub(crate) moved: bool,
     /// Looks in which a detector took it for a person, less those in which only a person could tell.
     pub(crate) resolved_votes: i32,
-    /// Looks in which something of it was warmer than around it, less those in which nothing was.
+    /// Looks in which it was not cold, less those in which nothing of it was warmer than around it.
     pub(crate) warm_votes: i32,
     /// He was taken up once where he vanished.
     pub(crate) vanished: bool,
@@ -459,8 +461,19 @@ impl Stage {
     pub(crate) fn judge_warmth(&mut self, picture: &Picture) {
         for track in self.tracks.iter().filter(|track| track.last_seen == picture.media_time) {
             let Some(memory) = self.memories.get_mut(&track.id) else { continue };
-            let is_cold = track.source == DetectionSource::Network && is_nowhere_warmer(picture, &track.bbox);
-            memory.warm_votes = (memory.warm_votes + if is_cold { -1 } else { 1 }).clamp(-FIXTURE_LOOKS, FIXTURE_LOOKS);
+            memory.warm_votes = match track.source {
+                DetectionSource::Network if is_nowhere_warmer(picture, &track.bbox) => (memory.warm_votes - 1).max(-COLD_LOOKS),
+                DetectionSource::Network => (memory.warm_votes + 1).min(COLD_LOOKS),
+                // Seen by his warmth.
+                _ => COLD_LOOKS,
+            };
+        }
+    }
+
+    /// It is not known any more whether brighter is warmer.
+    pub(crate) fn forget_cold(&mut self) {
+        for memory in self.memories.values_mut() {
+            memory.warm_votes = memory.warm_votes.max(0);
         }
     }
 
@@ -473,14 +486,15 @@ impl Stage {
         }
     }
 
-    /// A warm thing that no detector takes for a person, or hardly, on a camera without a network to ask, and that has never moved: a
-    /// lamp, a bonnet; or a cold one that a network takes for somebody. It is followed and counted, not told. Who walked to his place is told, whatever he looks like there, unless
+    /// A warm thing that no detector takes for a person, or hardly, on a camera without a network to ask: a lamp, a bonnet; or a cold one that nothing but a
+    /// network takes for somebody. It has never moved, and is followed and counted, not told. Who walked to his place is told, whatever he looks like there, unless
     /// the very place was such a thing's before he came.
     pub(crate) fn is_fixture(&mut self, index: usize, eyes: &Eyes, detectors: &[usize]) -> bool {
         let track = &self.tracks[index];
         let Some(memory) = self.memories.get(&track.id) else { return false };
         if eyes.has_network(detectors) {
-            return !memory.moved && memory.warm_votes < 0;
+            // Who has been told of is watched, not doubted.
+            return !memory.moved && memory.warm_votes < 0 && memory.evidence.is_none();
         }
         // Who is missed where he was found before is watched, not doubted.
         let is_seen = self.cells.has(track.id) || track.hits as f32 >= SEEN_PART_MIN * track.looks as f32;

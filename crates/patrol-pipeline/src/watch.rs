@@ -48,7 +48,7 @@ pub struct CameraWatch {
     pub detectors: Vec<usize>,
     pub inferences: u64,
     pub last_error: Option<String>,
-    /// Warm things that never moved and were not told in the last look.
+    /// Things that never moved and were not told in the last look.
     pub fixtures: u32,
     /// Somebody has just come here, or is down and nothing has been told of him yet: any look may be the one that does.
     pub pressing: bool,

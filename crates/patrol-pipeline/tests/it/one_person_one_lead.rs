@@ -1,7 +1,9 @@
 //! Who lies still becomes one lead with evidence; who walks by becomes none; the same pictures give the same leads.
 
-use crate::world::{Doubtful, Takes, Tape, camera, replay, replay_with};
+use crate::world::{Doubtful, Takes, Tape, camera, replay, replay_read, replay_with};
 use patrol_core::PixelBox;
+use patrol_vision::ThermalConfig;
+use patrol_vision::thermal::Polarity;
 
 fn walker(t_s: f64) -> PixelBox {
     PixelBox::new(10.0 + (t_s as f32 * 24.0) % 260.0, 60.0, 20.0, 56.0)
@@ -43,16 +45,41 @@ fn what_never_moved_and_looks_like_no_person_is_a_fixture_and_who_walked_in_is_a
     assert!(leads.values().all(|lead| lead.place.bbox.x < 200.0));
 }
 
+fn puddle(_: f64) -> PixelBox {
+    PixelBox::new(250.0, 130.0, 40.0, 16.0)
+}
+
+/// Leads and fixtures after four minutes of a network that takes what is at a place for a person, and what is there has a level at each time.
+fn taken(polarity: Polarity, place: fn(f64) -> PixelBox, level: fn(f64) -> u8) -> (usize, u32) {
+    let tape = Tape::with(level, 240.0, 2.0, |t| vec![place(t)]);
+    let thermal = ThermalConfig { polarity, ..ThermalConfig::default() };
+    let (cameras, room, _) = replay_read(&thermal, Box::new(Takes(place)), vec![(camera("a", 0.5), tape)]);
+    (room.made_leads().len(), cameras[0].watch.fixtures)
+}
+
+const COLD: u8 = 30;
+const WARM: u8 = 110;
+
 /// A network that must find people in black-hot pictures, too, takes a puddle for one.
 #[test]
-fn a_cold_thing_that_a_network_takes_for_somebody_is_a_fixture_unless_it_was_seen_to_come() {
-    let puddle = |_: f64| PixelBox::new(250.0, 130.0, 40.0, 16.0);
-    let (cold, warm) = (30, 110);
-    for (level, place, leads, fixtures) in [(cold, puddle as fn(f64) -> PixelBox, 0, 1), (warm, puddle, 1, 0), (cold, lies_down, 1, 0)] {
-        let tape = Tape::with(level, 240.0, 2.0, |t| vec![place(t)]);
-        let (cameras, room, _) = replay_with(Box::new(Takes(place)), vec![(camera("a", 0.5), tape)]);
-        assert_eq!((room.made_leads().len(), cameras[0].watch.fixtures), (leads, fixtures), "level {level}");
-    }
+fn a_cold_thing_that_a_network_takes_for_somebody_is_a_fixture() {
+    assert_eq!(taken(Polarity::WhiteHot, puddle, |_| COLD), (0, 1));
+    assert_eq!(taken(Polarity::WhiteHot, puddle, |_| WARM), (1, 0), "a warm one is not");
+    assert_eq!(taken(Polarity::WhiteHot, lies_down, |_| COLD), (1, 0), "nor one that was seen to come");
+}
+
+/// In a picture that may be black-hot people are dark.
+#[test]
+fn who_is_dark_is_told_of_until_it_is_known_that_bright_is_warm() {
+    assert_eq!(taken(Polarity::Auto, puddle, |_| COLD), (1, 0));
+    assert_eq!(taken(Polarity::BlackHot, puddle, |_| COLD), (1, 0));
+}
+
+#[test]
+fn who_throws_off_what_hid_him_is_told_of_and_who_has_been_told_of_is_not_doubted() {
+    assert_eq!(taken(Polarity::WhiteHot, puddle, |t| if t < 60.0 { COLD } else { WARM }), (1, 0));
+    // Snow covers him, or he cools.
+    assert_eq!(taken(Polarity::WhiteHot, puddle, |t| if t < 180.0 { WARM } else { COLD }), (1, 0));
 }
 
 #[test]

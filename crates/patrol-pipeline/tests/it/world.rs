@@ -7,7 +7,7 @@ use patrol_core::{
 };
 use patrol_leads::{Desk, DeskConfig, DeskEvent, DeskOutput};
 use patrol_pipeline::{CameraWatch, DeskRoom, Eyes, MemoryArchive, Offer, PictureSource, ReplayCamera, ReplaySummary, TimedEvent};
-use patrol_vision::{DetectContext, Detector, VisionError};
+use patrol_vision::{DetectContext, Detector, ThermalConfig, VisionError};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -65,15 +65,15 @@ pub(crate) struct Tape(pub(crate) VecDeque<Result<Offer, String>>);
 impl Tape {
     /// `seconds` of pictures at `fps`; `boxes` says what is seen at each time.
     pub(crate) fn of(seconds: f64, fps: f64, boxes: impl Fn(f64) -> Vec<PixelBox>) -> Self {
-        Self::with(BRIGHT, seconds, fps, boxes)
+        Self::with(|_| BRIGHT, seconds, fps, boxes)
     }
 
     /// The same with boxes of another level.
-    pub(crate) fn with(level: u8, seconds: f64, fps: f64, boxes: impl Fn(f64) -> Vec<PixelBox>) -> Self {
+    pub(crate) fn with(level: impl Fn(f64) -> u8, seconds: f64, fps: f64, boxes: impl Fn(f64) -> Vec<PixelBox>) -> Self {
         let count = (seconds * fps) as u64;
         let offer = |number: u64| {
             let t_s = number as f64 / fps;
-            Ok(Offer::Picture { picture: picture_with(level, number, t_s, &boxes(t_s)), discontinuity: false })
+            Ok(Offer::Picture { picture: picture_with(level(t_s), number, t_s, &boxes(t_s)), discontinuity: false })
         };
         Self((0..count).map(offer).collect())
     }
@@ -192,10 +192,20 @@ pub(crate) fn replay(tapes: Vec<(Camera, Tape)>) -> (Vec<ReplayCamera>, DeskRoom
 }
 
 pub(crate) fn replay_with(detector: Box<dyn Detector>, tapes: Vec<(Camera, Tape)>) -> (Vec<ReplayCamera>, DeskRoom, Told) {
+    replay_read(&ThermalConfig::default(), detector, tapes)
+}
+
+/// The same with what is known of the cameras' pictures.
+pub(crate) fn replay_read(
+    thermal: &ThermalConfig,
+    detector: Box<dyn Detector>,
+    tapes: Vec<(Camera, Tape)>,
+) -> (Vec<ReplayCamera>, DeskRoom, Told) {
     let desk = Desk::new(DeskConfig::default(), tapes.iter().map(|(camera, _)| camera.clone()).collect());
     let mut room = DeskRoom::new(desk, Box::new(MemoryArchive));
+    let watch = |camera| CameraWatch::new(camera, vec![0], 1).with_thermal(thermal.clone());
     let mut cameras: Vec<ReplayCamera> =
-        tapes.into_iter().map(|(camera, tape)| ReplayCamera::new(CameraWatch::new(camera, vec![0], 1), Box::new(tape), START)).collect();
+        tapes.into_iter().map(|(camera, tape)| ReplayCamera::new(watch(camera), Box::new(tape), START)).collect();
     let mut told = Told::default();
     let mut eyes = Eyes::new(vec![detector]);
     patrol_pipeline::replay::replay(START, &mut cameras, &mut eyes, &mut room, vec![cold_night()], &mut told).expect("replayed");

@@ -20,9 +20,10 @@ const PAIRS_MIN: usize = 16;
 /// σ that is always allowed.
 const LIGHT_FLOOR: f32 = 0.05;
 
-/// Where a level is rounded to a step differs from block to block and from picture to picture by the golden ratio (a low-discrepancy sequence): always to the
-/// nearest, a level would stay ten steps from one that it follows, and a step of raw counts may be worth ten.
-const ROUNDED_APART: u32 = 0x9e37_79b9;
+/// Where a level is rounded to a step differs from block to block by the golden ratio and from picture to picture by √2 (low-discrepancy sequences), in 2⁻³² steps:
+/// always to the nearest, a level would stay ten steps from one that it follows, and a step of raw counts may be worth ten.
+const BLOCKS_APART: u32 = 0x9e37_79b9;
+const PICTURES_APART: u32 = 0x6a09_e667;
 
 /// The place as block means, followed slowly. Keeps 3 bytes a block: 0.1 MB at 1080p.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +32,7 @@ pub struct Scenery {
     /// In steps of [`Blocks::unit`], and how many pictures they are made of: 0 is not known.
     levels: Vec<u16>,
     learnt: Vec<u8>,
-    /// Where the next picture's first block is rounded, in 2⁻³² steps.
+    /// Where the last picture's first block was rounded.
     rounded_at: u32,
 }
 
@@ -76,13 +77,15 @@ impl Scenery {
             self.layout.for_touched(&grown, |index| scratch.occupied[index] = true);
         }
         self.follow_light(scratch);
+        self.rounded_at = self.rounded_at.wrapping_add(PICTURES_APART);
+        let mut rounded_at = self.rounded_at;
         let known = self.levels.iter_mut().zip(&mut self.learnt).zip(scratch.now.levels());
         for (((level, learnt), &now), _) in known.zip(&scratch.occupied).filter(|(_, occupied)| !**occupied) {
             *learnt = learnt.saturating_add(1);
             let followed = f32::from(*level) + (f32::from(now) - f32::from(*level)) * RATE.max(1.0 / f32::from(*learnt));
-            self.rounded_at = self.rounded_at.wrapping_add(ROUNDED_APART);
+            rounded_at = rounded_at.wrapping_add(BLOCKS_APART);
             // Below one: the upper 24 bits are exact.
-            *level = (followed + (self.rounded_at >> 8) as f32 / (1 << 24) as f32) as u16;
+            *level = (followed + (rounded_at >> 8) as f32 / (1 << 24) as f32) as u16;
         }
     }
 
@@ -137,12 +140,16 @@ mod tests {
             Picture::from_planes(PictureSize::new(640, 512), PixelFormat::Gray16Le, vec![pixels], 0, MediaTime::ZERO, captured)
                 .expect("good")
         };
-        let mut scenery = Scenery::new();
-        (0..20).for_each(|_| scenery.learn(&raw(8000), &[]));
-        // Less at a time than ten steps, of which a twentieth would always be rounded away.
-        (0..200).for_each(|_| scenery.learn(&raw(8006), &[]));
-        let mean = scenery.levels.iter().map(|&level| f64::from(level)).sum::<f64>() / scenery.levels.len() as f64;
-        assert!((mean - 8006.0).abs() < 0.1, "{mean}");
-        assert!(scenery.levels.iter().all(|&level| level.abs_diff(8006) <= 1));
+        // With as many blocks occupied as bring the golden ratio back to where it was with the next picture, too.
+        for occupied in [PixelBox::new(0.0, 0.0, 0.0, 0.0), PixelBox::new(40.0, 40.0, 142.0, 12.0)] {
+            let mut scenery = Scenery::new();
+            (0..20).for_each(|_| scenery.learn(&raw(8000), &[]));
+            // Less at a time than ten steps, of which a twentieth would always be rounded away.
+            (0..200).for_each(|_| scenery.learn(&raw(8006), &[occupied]));
+            let free: Vec<u16> = scenery.levels.iter().copied().filter(|&level| level != 8000).collect();
+            let mean = free.iter().map(|&level| f64::from(level)).sum::<f64>() / free.len() as f64;
+            assert!((mean - 8006.0).abs() < 0.1 && free.len() > 20_000, "{mean} of {}", free.len());
+            assert!(free.iter().all(|&level| level.abs_diff(8006) <= 1));
+        }
     }
 }
