@@ -4,12 +4,12 @@ mod dice;
 mod street;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use patrol_core::{AlertLevel, Camera, CameraId, Modality, PictureSize, PixelFormat, Promise, WallTime, Weather};
+use patrol_core::{AlertLevel, Camera, CameraId, Modality, PictureSize, PixelBox, PixelFormat, Promise, WallTime, Weather};
 use patrol_pipeline::look::{WeatherNow, look};
 use patrol_pipeline::slot::Waiting;
 use patrol_pipeline::{CameraWatch, Eyes};
 use patrol_vision::change::ChangeGuard;
-use patrol_vision::{CameraMotion, UsabilityGuard, ViewSign};
+use patrol_vision::{CameraMotion, UsabilityGuard, ViewSign, jpeg};
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -73,5 +73,18 @@ fn looks(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, looks);
+/// The whole picture of a decision, with its mark, as evidence is encoded.
+fn evidence(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("evidence");
+    for (name, size) in [("thermal", PictureSize::new(640, 512)), SIZES[0], SIZES[1]] {
+        let mut feed = Feed::of(street(size, PixelFormat::I420, 6));
+        let mark = PixelBox::new(200.0, 200.0, 90.0, 30.0);
+        group.bench_function(BenchmarkId::new("whole picture", name), |bencher| {
+            bencher.iter(|| black_box(jpeg::whole(&feed.next(), Some(&mark), 1280, 85)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, looks, evidence);
 criterion_main!(benches);

@@ -2,11 +2,11 @@
 //! stream of the same seconds where that shows the same.
 
 use crate::eyes::Eyes;
-use crate::main_view::{MainMiss, MainView};
+use crate::link_view::{LinkView, MainMiss};
 use crate::stage::TrackMemory;
 use crate::watch::CameraWatch;
-use patrol_core::sighting::{Clip, EvidenceRef, Jpeg};
-use patrol_core::{Evidence, MediaTime, Picture, PixelBox, Posture, Sighting, Tier, WallTime};
+use patrol_core::sighting::{EvidenceRef, Jpeg};
+use patrol_core::{Evidence, MediaTime, Picture, PixelBox, Posture, Sighting, Tier};
 use patrol_vision::{VisionError, jpeg};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -25,8 +25,6 @@ const PREVIEW_WIDTH_PX: u32 = 320;
 const WHOLE_WIDTH_PX: u32 = 1280;
 const EVIDENCE_QUALITY: u8 = 85;
 const PREVIEW_QUALITY: u8 = 70;
-/// A clip shows as much before the decision: all that a camera's ring of packets holds (design §6).
-const CLIP_BEFORE: Duration = Duration::from_secs(20);
 /// The desk may make its lead some minutes after the first evidence, when the camera was blind in between: so often a minute's evidence has a clip.
 const CLIPS_MAX: u32 = 6;
 /// The crop shows the person and as much around him.
@@ -65,18 +63,18 @@ impl CameraWatch {
         sighting.posture.is_down() && evidence.is_none_or(|(_, posture, _)| !posture.is_down())
     }
 
-    /// `bbox`: where the person is in `picture`, that of this very look. What `main` shows of him is taken instead where it shows the same.
+    /// `bbox`: where the person is in `looked`, the picture of this very look. What the main stream of `link` shows of him is taken instead where it shows the same.
     pub(crate) fn take_evidence(
         &mut self,
         sighting: &Sighting,
         tier: Tier,
         bbox: &PixelBox,
-        picture: &Picture,
-        main: &MainView,
+        looked: &Picture,
+        link: &LinkView,
         eyes: &Eyes,
     ) -> Result<Arc<Evidence>, VisionError> {
         let renews = self.has_told(sighting, tier);
-        let close = main.shows(picture, bbox);
+        let close = link.shows(looked, bbox);
         match &close {
             Ok(_) => self.main_stream.shown += 1,
             Err(MainMiss::None) => {}
@@ -88,14 +86,18 @@ impl CameraWatch {
         if let Some(memory) = self.stage.memories.get_mut(&sighting.track) {
             memory.main_asked |= !matches!(close, Err(MainMiss::None | MainMiss::Missing));
         }
-        let (shown, bbox) = close.unwrap_or((picture, *bbox));
-        let from_main = !std::ptr::eq(shown, picture);
-        let (picture, bbox) = (shown, bbox.clipped(shown.size()));
+        let (picture, bbox) = close.unwrap_or((looked, *bbox));
+        let (from_main, bbox) = (!std::ptr::eq(picture, looked), bbox.clipped(picture.size()));
         let whole = hashed(jpeg::whole(picture, Some(&bbox), WHOLE_WIDTH_PX, EVIDENCE_QUALITY)?);
         let crop = hashed(jpeg::crop(picture, &bbox, CROP_MARGIN, EVIDENCE_QUALITY)?);
         let since = sighting.media_time - sighting.captured.at.since(sighting.first_seen) - PREVIEW_BEFORE;
         let preview: Vec<Jpeg> = self.previews.iter().filter(|(at, _)| *at >= since).map(|(_, jpeg)| jpeg.clone()).collect();
-        let clip = self.cut_clip(sighting, sighting.captured.at, from_main);
+        let clip = if self.wants_clip(sighting) { link.clip(looked, from_main) } else { Ok(None) };
+        let clip = clip.unwrap_or_else(|why| {
+            // The pictures are there; only the film is missing.
+            tracing::warn!(camera = %self.camera.id, why, "no clip could be cut");
+            None
+        });
         let (model, model_sha256) = eyes.describe(&self.detectors);
         let about = EvidenceRef {
             camera: self.camera.id.clone(),
@@ -115,22 +117,11 @@ impl CameraWatch {
         Ok(Arc::new(Evidence { about, whole, crop, preview, clip, renews }))
     }
 
-    /// The seconds before a decision as the camera sent them: not with all evidence, because a clip weighs megabytes.
-    fn cut_clip(&self, sighting: &Sighting, until: WallTime, from_main: bool) -> Option<Clip> {
+    /// Not with all evidence, because a clip weighs megabytes.
+    fn wants_clip(&self, sighting: &Sighting) -> bool {
         let memory = self.stage.memories.get(&sighting.track);
         let changed = |memory: &TrackMemory| memory.evidence.is_none_or(|(_, posture, _)| posture != sighting.posture);
-        let wanted = memory.is_none_or(|memory| changed(memory) || memory.clips < CLIPS_MAX);
-        let link = self.link.as_ref().filter(|_| wanted)?;
-        let from = until - CLIP_BEFORE;
-        let main = if from_main { link.cut_main(from, until) } else { None };
-        match main.map_or_else(|| link.cut(from, until), |bytes| Ok(Some(bytes))) {
-            Ok(bytes) => bytes.map(|bytes| Clip { sha256: hex::encode(Sha256::digest(&bytes)), bytes: Arc::from(bytes) }),
-            Err(why) => {
-                // The pictures are there; only the film is missing.
-                tracing::warn!(camera = %self.camera.id, why, "no clip could be cut");
-                None
-            }
-        }
+        memory.is_none_or(|memory| changed(memory) || memory.clips < CLIPS_MAX)
     }
 
     /// Notes what has been told of a track; `true` when its posture or tier is other than last time.

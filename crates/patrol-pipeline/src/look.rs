@@ -7,7 +7,7 @@
 //! Nothing here waits, reads a clock or touches a disk: the same pictures give the same events, live and in replay.
 
 use crate::eyes::Eyes;
-use crate::main_view::MainView;
+use crate::link_view::LinkView;
 use crate::sight::View;
 use crate::slot::Waiting;
 use crate::views::Glance;
@@ -100,7 +100,7 @@ type Told = (usize, (Sighting, bool));
 /// Makes a sighting of everyone who is here, with evidence where a decision may fall.
 fn assess(picture: &Picture, watch: &mut CameraWatch, eyes: &Eyes, weather: &WeatherNow) -> Vec<Told> {
     let mut told = Vec::new();
-    let main = MainView::new(watch.link.clone());
+    let link = LinkView::new(watch.link.clone());
     (watch.fixtures, watch.pressing) = (0, false);
     for index in 0..watch.stage.tracks.len() {
         if !watch.stage.is_here(&watch.stage.tracks[index]) {
@@ -116,7 +116,7 @@ fn assess(picture: &Picture, watch: &mut CameraWatch, eyes: &Eyes, weather: &Wea
         let due = exposure::lead_due(&sighting, &score);
         if due && watch.wants_evidence(&sighting, score.tier) {
             let bbox = watch.stage.tracks[index].bbox;
-            match watch.take_evidence(&sighting, score.tier, &bbox, picture, &main, eyes) {
+            match watch.take_evidence(&sighting, score.tier, &bbox, picture, &link, eyes) {
                 Ok(evidence) => sighting.evidence = Some(evidence),
                 Err(error) => {
                     tracing::warn!(camera = %watch.camera.id, %error, "no evidence could be made of a sighting");

@@ -1,17 +1,20 @@
 //! Pictures for people: JPEG of the whole picture or of a part. Raw counts are stretched to 8 bit.
 
-use crate::card::{ChannelOrder, InputSpec};
 use crate::error::VisionError;
-use crate::prepare::Preparer;
-use jpeg_encoder::{ColorType, Encoder};
-use patrol_core::{Modality, Picture, PixelBox};
+use crate::prepare::RgbRows;
+use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType};
+use patrol_core::{Picture, PixelBox};
+use std::cell::RefCell;
 
 /// Pixels around a cropped box, at least.
 const CROP_MARGIN_MIN: f32 = 24.0;
 /// Seen on grey and on green alike.
-const MARK_COLOUR: [u8; 3] = [255, 64, 32];
+const MARK_COLOUR: [f32; 3] = [255.0, 64.0, 32.0];
 /// Line width of the mark: one pixel per this many of the picture's width.
 const MARK_WIDTH_OF: usize = 480;
+/// Parts of red, green and blue in luma and both chroma, and what chroma is without colour (ITU-T T.871 §7).
+const YCBCR_FROM_RGB: [(f32, f32, f32, f32); 3] =
+    [(0.299, 0.587, 0.114, 0.0), (-0.168_736, -0.331_264, 0.5, 128.0), (0.5, -0.418_688, -0.081_312, 128.0)];
 
 /// The whole picture, at most `max_width` wide, with a thin outline of `mark`. `quality` 1–100.
 pub fn whole(picture: &Picture, mark: Option<&PixelBox>, max_width: u32, quality: u8) -> Result<Vec<u8>, VisionError> {
@@ -19,12 +22,9 @@ pub fn whole(picture: &Picture, mark: Option<&PixelBox>, max_width: u32, quality
     let width = size.width.min(max_width.max(1));
     let height = ((u64::from(size.height) * u64::from(width) + u64::from(size.width) / 2) / u64::from(size.width)).max(1) as u32;
     let region = PixelBox::new(0.0, 0.0, size.width as f32, size.height as f32);
-    let mut pixels = rgb(picture, &region, width, height);
-    if let Some(mark) = mark {
-        let (sx, sy) = (width as f32 / size.width as f32, height as f32 / size.height as f32);
-        outline(&mut pixels, width as usize, height as usize, &PixelBox::new(mark.x * sx, mark.y * sy, mark.w * sx, mark.h * sy));
-    }
-    encode(&pixels, width, height, quality)
+    let (sx, sy) = (width as f32 / size.width as f32, height as f32 / size.height as f32);
+    let mark = mark.map(|mark| PixelBox::new(mark.x * sx, mark.y * sy, mark.w * sx, mark.h * sy));
+    encode(picture, &region, (width, height), mark.as_ref(), quality)
 }
 
 /// `bbox` with `margin` of its longer side around it (at least 24 px), in the picture's own pixels.
@@ -41,41 +41,95 @@ pub fn region(picture: &Picture, bbox: &PixelBox, quality: u8) -> Result<Vec<u8>
     if !region.is_finite() || width == 0 || height == 0 {
         return Err(VisionError::Jpeg { width, height, problem: format!("the box {bbox:?} lies outside of the picture; give one inside") });
     }
-    encode(&rgb(picture, &region, width, height), width, height, quality)
+    encode(picture, &region, (width, height), None, quality)
 }
 
 /// Interleaved 8-bit RGB of `region`, resized to `width` × `height`.
 pub fn rgb(picture: &Picture, region: &PixelBox, width: u32, height: u32) -> Vec<u8> {
-    let mut preparer = Preparer::new(&InputSpec::plain(width, height, ChannelOrder::Rgb));
-    let mut planes = vec![0.0; preparer.tensor_len()];
-    // As visible: the colours of a thermal palette are kept.
-    preparer.fill(picture, Some(region), Modality::Visible, &mut planes);
-    let plane = (width * height) as usize;
-    let mut pixels = vec![0; plane * 3];
-    for (index, pixel) in pixels.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-        *pixel = [planes[index], planes[plane + index], planes[2 * plane + index]].map(|value| (value + 0.5) as u8);
+    let mut rows = RgbRows::new(picture, region, width, height);
+    let mut pixels = Vec::with_capacity((width * height * 3) as usize);
+    for y in 0..height as usize {
+        let [r, g, b] = rows.row(y);
+        pixels.extend(r.iter().zip(&*g).zip(&*b).flat_map(|((r, g), b)| [*r, *g, *b].map(|level| (level + 0.5) as u8)));
     }
     pixels
 }
 
-fn outline(pixels: &mut [u8], width: usize, height: usize, bbox: &PixelBox) {
-    let thick = (width / MARK_WIDTH_OF).max(1);
-    let side = |value: f32, most: usize| (value.max(0.0) as usize).min(most);
-    let (left, right) = (side(bbox.x, width), side(bbox.right().ceil(), width));
-    let (top, bottom) = (side(bbox.y, height), side(bbox.bottom().ceil(), height));
-    for y in top..bottom {
-        for x in left..right {
-            if y < top + thick || y + thick >= bottom || x < left + thick || x + thick >= right {
-                pixels[(y * width + x) * 3..][..3].copy_from_slice(&MARK_COLOUR);
-            }
+fn encode(picture: &Picture, region: &PixelBox, size: (u32, u32), mark: Option<&PixelBox>, quality: u8) -> Result<Vec<u8>, VisionError> {
+    let (width, height) = size;
+    let rows = RefCell::new(RgbRows::new(picture, region, width, height));
+    let outline = mark.map(|mark| Outline::new(mark, width as usize, height as usize));
+    let mut bytes = Vec::new();
+    Encoder::new(&mut bytes, quality.clamp(1, 100))
+        .encode_image(Marked { rows, outline, width: width as u16, height: height as u16 })
+        .map_err(|error| VisionError::Jpeg { width, height, problem: error.to_string() })?;
+    Ok(bytes)
+}
+
+/// What the encoder asks row by row.
+struct Marked<'a> {
+    rows: RefCell<RgbRows<'a>>,
+    outline: Option<Outline>,
+    width: u16,
+    height: u16,
+}
+
+impl ImageBuffer for Marked<'_> {
+    fn get_jpeg_color_type(&self) -> JpegColorType {
+        JpegColorType::Ycbcr
+    }
+    fn width(&self) -> u16 {
+        self.width
+    }
+    fn height(&self) -> u16 {
+        self.height
+    }
+    fn fill_buffers(&self, y: u16, buffers: &mut [Vec<u8>; 4]) {
+        let mut rows = self.rows.borrow_mut();
+        let row = rows.row(usize::from(y));
+        if let Some(outline) = &self.outline {
+            outline.draw(usize::from(y), row);
+        }
+        let [r, g, b] = row;
+        for (buffer, (kr, kg, kb, zero)) in buffers.iter_mut().zip(YCBCR_FROM_RGB) {
+            // Half a level more, for it is cut off.
+            let levels = r.iter().zip(&*g).zip(&*b).map(|((r, g), b)| (kr * r + kg * g + kb * b + zero + 0.5) as u8);
+            buffer.extend(levels);
         }
     }
 }
 
-fn encode(pixels: &[u8], width: u32, height: u32, quality: u8) -> Result<Vec<u8>, VisionError> {
-    let mut bytes = Vec::new();
-    Encoder::new(&mut bytes, quality.clamp(1, 100))
-        .encode(pixels, width as u16, height as u16, ColorType::Rgb)
-        .map_err(|error| VisionError::Jpeg { width, height, problem: error.to_string() })?;
-    Ok(bytes)
+/// The frame of a box, in pixels of the output.
+struct Outline {
+    left: usize,
+    right: usize,
+    top: usize,
+    bottom: usize,
+    thick: usize,
+}
+
+impl Outline {
+    fn new(bbox: &PixelBox, width: usize, height: usize) -> Self {
+        let side = |value: f32, most: usize| (value.max(0.0) as usize).min(most);
+        Self {
+            left: side(bbox.x, width),
+            right: side(bbox.right().ceil(), width),
+            top: side(bbox.y, height),
+            bottom: side(bbox.bottom().ceil(), height),
+            thick: (width / MARK_WIDTH_OF).max(1),
+        }
+    }
+
+    fn draw(&self, y: usize, row: &mut [Vec<f32>; 3]) {
+        let Self { left, right, top, bottom, thick } = *self;
+        if !(top..bottom).contains(&y) || left >= right {
+            return;
+        }
+        let is_side = y >= top + thick && y + thick < bottom && left + 2 * thick < right;
+        let (first, last) = if is_side { (left..left + thick, right - thick..right) } else { (left..right, right..right) };
+        for (levels, colour) in row.iter_mut().zip(MARK_COLOUR) {
+            levels[first.clone()].fill(colour);
+            levels[last.clone()].fill(colour);
+        }
+    }
 }

@@ -132,11 +132,7 @@ impl Preparer {
             }
             geometry(&self.input, size, picture.format(), crop, (scale_max, shift))
         };
-        self.sums.resize(self.sums.len().max(size.width as usize * 3), 0);
-        self.sums16.resize(self.sums16.len().max(size.width as usize), 0);
-        for row in &mut self.rows {
-            row.resize(geometry.width, 0.0);
-        }
+        self.make_room(size, &geometry);
         let grey = self.input.channels == 1 || modality == Modality::Thermal;
         let range = self.stretch.find(picture);
         for y in 0..geometry.height {
@@ -146,6 +142,14 @@ impl Preparer {
         let placement = geometry.placement;
         self.geometries.push(geometry);
         placement
+    }
+
+    fn make_room(&mut self, size: PictureSize, geometry: &Geometry) {
+        self.sums.resize(self.sums.len().max(size.width as usize * 3), 0);
+        self.sums16.resize(self.sums16.len().max(size.width as usize), 0);
+        for row in &mut self.rows {
+            row.resize(geometry.width, 0.0);
+        }
     }
 
     /// Fills `self.rows` with red, green and blue, 0–255 (all three the same when grey).
@@ -264,31 +268,59 @@ fn geometry(input: &InputSpec, size: PictureSize, format: PixelFormat, crop: Pix
         Letterbox::TopLeft => ((input.width - wide) as usize, (input.height - high) as usize),
         Letterbox::Center => ((input.width as usize - width) / 2, (input.height as usize - height) / 2),
     };
+    let mut geometry = Geometry { scale_max, shift, left, top, ..stretched(size, format, crop, (width, height)) };
+    (geometry.placement.left, geometry.placement.top) = (left as f32, top as f32);
+    geometry
+}
+
+/// `crop` as an output of this width and height, whatever its proportions, without padding.
+fn stretched(size: PictureSize, format: PixelFormat, crop: PixelBox, (width, height): (usize, usize)) -> Geometry {
     let (w, h) = (size.width as usize, size.height as usize);
     let half = |whole: usize| whole.div_ceil(2);
     let (x, y) = (Axis::new(w, crop.x, crop.w, width), Axis::new(h, crop.y, crop.h, height));
+    let placement =
+        Placement { scale_x: width as f32 / crop.w, scale_y: height as f32 / crop.h, left: 0.0, top: 0.0, crop_x: crop.x, crop_y: crop.y };
     Geometry {
         copied: x.copied_from().zip(y.copied_from()),
         size,
         format,
         crop,
-        scale_max,
-        shift,
-        placement: Placement {
-            scale_x: width as f32 / crop.w,
-            scale_y: height as f32 / crop.h,
-            left: left as f32,
-            top: top as f32,
-            crop_x: crop.x,
-            crop_y: crop.y,
-        },
+        scale_max: f32::INFINITY,
+        shift: 0,
+        placement,
         width,
         height,
-        left,
-        top,
+        left: 0,
+        top: 0,
         x,
         y,
         chroma_x: Axis::new(half(w), crop.x / 2.0, crop.w / 2.0, width),
         chroma_y: Axis::new(half(h), crop.y / 2.0, crop.h / 2.0, height),
+    }
+}
+
+/// A part of a picture in colours, row by row: for what is encoded while it is made, so that nothing of its size is stored on the way.
+pub(crate) struct RgbRows<'a> {
+    picture: &'a Picture,
+    preparer: Preparer,
+    geometry: Geometry,
+    gain: f32,
+    black: f32,
+}
+
+impl<'a> RgbRows<'a> {
+    /// What of `region` lies in the picture, resized to `width` × `height`. The colours of a thermal palette are kept.
+    pub(crate) fn new(picture: &'a Picture, region: &PixelBox, width: u32, height: u32) -> Self {
+        let mut preparer = Preparer::new(&InputSpec::plain(width, height, ChannelOrder::Rgb));
+        let geometry = stretched(picture.size(), picture.format(), region.clipped(picture.size()), (width as usize, height as usize));
+        preparer.make_room(picture.size(), &geometry);
+        let range = preparer.stretch.find(picture);
+        Self { picture, preparer, geometry, gain: range.gain(), black: f32::from(range.black) }
+    }
+
+    /// Red, green and blue of row `y`, 0–255.
+    pub(crate) fn row(&mut self, y: usize) -> &mut [Vec<f32>; 3] {
+        self.preparer.colours(self.picture, &self.geometry, y, false, self.gain, self.black);
+        &mut self.preparer.rows
     }
 }

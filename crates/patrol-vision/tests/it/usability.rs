@@ -123,3 +123,64 @@ fn colours_and_raw_counts_survive() {
     let centre = image.get_pixel(image.width() / 2, image.height() / 2)[0];
     assert!(centre > image.get_pixel(3, 3)[0] + 30, "the body is brighter than the ground");
 }
+
+/// Colours at the picture's own size and smaller, odd sizes, and chroma of its own: what is opened again is what the picture shows.
+#[test]
+fn evidence_shows_the_picture_as_it_is() {
+    // Reddish, in limited range: ITU-R BT.601 up to 576 lines, BT.709 above.
+    let video = |width: u32, height: u32, format: PixelFormat| {
+        let chroma = (width.div_ceil(2) * height.div_ceil(2)) as usize;
+        let luma = (0..width * height).map(|at| 60 + ((at % width) / 8 % 12 * 8) as u8).collect();
+        let planes = match format {
+            PixelFormat::Nv12 => vec![luma, [100, 170].repeat(chroma)],
+            _ => vec![luma, vec![100; chroma], vec![170; chroma]],
+        };
+        sized(PictureSize::new(width, height), format, planes)
+    };
+    for (width, height, format) in [(161, 99, PixelFormat::I420), (160, 90, PixelFormat::Nv12), (962, 720, PixelFormat::I420)] {
+        let picture = video(width, height, format);
+        for max_width in [width, width / 2] {
+            let image =
+                image::load_from_memory(&jpeg::whole(&picture, None, max_width, 95).expect("encoded")).expect("a picture").into_rgb8();
+            assert_eq!(image.width(), max_width);
+            let scale = f64::from(width) / f64::from(max_width);
+            let (kr, kg_b, kg_r, kb) = if height > 576 { (1.7927, 0.2132, 0.5329, 2.1124) } else { (1.5960, 0.3918, 0.8130, 2.0172) };
+            let mut worst = 0.0_f64;
+            // The middles of the bars.
+            for (x, y) in (0..10).flat_map(|bar| [(bar * 8 + 4, 5), (bar * 8 + 4, height - 5)]) {
+                let luma = (f64::from(60 + x / 8 % 12 * 8) - 16.0) * 255.0 / 219.0;
+                let wanted = [luma + kr * 42.0, luma + kg_b * 28.0 - kg_r * 42.0, luma - kb * 28.0];
+                let image::Rgb(got) =
+                    *image.get_pixel((f64::from(x) / scale) as u32, ((f64::from(y) / scale) as u32).min(image.height() - 1));
+                for (got, wanted) in got.iter().zip(wanted) {
+                    worst = worst.max((f64::from(*got) - wanted.clamp(0.0, 255.0)).abs());
+                }
+            }
+            assert!(worst < 8.0, "{width}×{height} {format:?} as {max_width}: {worst} levels off");
+        }
+    }
+}
+
+#[test]
+fn the_mark_is_a_closed_frame_also_at_the_pictures_edge() {
+    let street = grey(|_, _, _| 90.0, 1);
+    let opened = |bbox: &PixelBox| {
+        image::load_from_memory(&jpeg::whole(&street, Some(bbox), SIZE.width, 95).expect("encoded")).expect("a picture").into_rgb8()
+    };
+    let is_marked = |image: &image::RgbImage, x: u32, y: u32| {
+        let image::Rgb([r, _, b]) = *image.get_pixel(x, y);
+        r > 150 && b < 110
+    };
+    let image = opened(&PixelBox::new(200.0, 100.0, 120.0, 200.0));
+    for (x, y) in [(200, 200), (319, 200), (260, 100), (260, 299), (200, 100), (319, 299)] {
+        assert!(is_marked(&image, x, y), "{x} {y}");
+    }
+    for (x, y) in [(196, 200), (324, 200), (260, 95), (260, 304), (260, 200), (206, 106)] {
+        assert!(!is_marked(&image, x, y), "{x} {y}");
+    }
+    let image = opened(&PixelBox::new(600.0, 480.0, 100.0, 100.0));
+    assert!(is_marked(&image, SIZE.width - 1, SIZE.height - 10) && is_marked(&image, 620, SIZE.height - 1) && is_marked(&image, 600, 500));
+    // Smaller than its own line, and without any extent.
+    assert!(is_marked(&opened(&PixelBox::new(300.0, 300.0, 1.0, 1.0)), 300, 300));
+    assert_eq!(opened(&PixelBox::new(300.0, 300.0, 0.0, 0.0)).dimensions(), (SIZE.width, SIZE.height));
+}

@@ -23,9 +23,9 @@ const LEARNT_BY: usize = 24;
 const CAMERAS_MAX: usize = 400;
 const TRIES: usize = 2;
 /// Part of the cameras that come to see in the window, as many as go black, and by which part of it the last of them does.
-const COMERS_PART: f64 = 0.3;
+const COMERS_PART: f64 = 0.45;
 /// What all together take when as many see black, in parts of what they take when all see.
-const LOAD_PART: f64 = 0.66;
+const LOAD_PART: f64 = 0.48;
 const COME_BY: f64 = 0.95;
 /// From the street's start until all sessions play, about.
 const SESSIONS: Duration = Duration::from_secs(10);
@@ -161,8 +161,8 @@ mod tests {
     #[test]
     fn the_last_cameras_come_to_see_one_after_another_while_the_first_go_black() {
         let changes = changes(100);
-        assert_eq!((changes.len(), changes[0].as_str(), changes[1].as_str()), (60, "70:black@0+100.0", "0:black@100.0"));
-        assert_eq!(changes[58..], ["99:black@0+265.3", "29:black@265.3"]);
+        assert_eq!((changes.len(), changes[0].as_str(), changes[1].as_str()), (90, "55:black@0+100.0", "0:black@100.0"));
+        assert_eq!(changes[88..], ["99:black@0+267.2", "44:black@267.2"]);
     }
 
     #[test]
