@@ -92,11 +92,16 @@ impl ImageBuffer for Marked<'_> {
         }
         let [r, g, b] = row;
         for (buffer, (kr, kg, kb, zero)) in buffers.iter_mut().zip(YCBCR_FROM_RGB) {
-            // Half a level more, for it is cut off.
-            let levels = r.iter().zip(&*g).zip(&*b).map(|((r, g), b)| (kr * r + kg * g + kb * b + zero + 0.5) as u8);
+            let levels = r.iter().zip(&*g).zip(&*b).map(|((r, g), b)| rounded(kr * r + kg * g + kb * b + zero));
             buffer.extend(levels);
         }
     }
+}
+
+/// The nearest whole level of 0–255.5. Added to this much, the last bit of a float's fraction is worth one (IEEE 754 binary32): without a branch, eight levels at once.
+fn rounded(level: f32) -> u8 {
+    const ONE_IS_LAST_BIT: f32 = 8_388_608.0;
+    (level.min(255.0) + ONE_IS_LAST_BIT).to_bits() as u8
 }
 
 /// The frame of a box, in pixels of the output.

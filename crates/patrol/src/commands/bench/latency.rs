@@ -144,10 +144,13 @@ fn latency(run: &Watched, load: f64) -> Measure {
         aim: AIM,
         met: tells.then_some(1e3 * seconds <= AIM_MS),
         with: format!(
-            "{count} changes of leads, {} streams of {} pictures a second, {:.0} % load; from a histogram, linear within a bucket",
+            "{count} changes of leads, {} streams of {} pictures a second, {:.0} % load, {:.0} of {:.0} pictures replaced by newer ones; from a histogram, linear \
+             within a bucket",
             run.cameras,
             SLOW.fps,
-            100.0 * load
+            100.0 * load,
+            run.ended("stale"),
+            run.pictures()
         ),
         details: run.json(),
         failed: false,
