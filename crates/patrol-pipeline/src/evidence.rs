@@ -70,11 +70,11 @@ impl CameraWatch {
         tier: Tier,
         bbox: &PixelBox,
         looked: &Picture,
-        link: &LinkView,
+        link: &LinkView<'_>,
         eyes: &Eyes,
     ) -> Result<Arc<Evidence>, VisionError> {
         let renews = self.has_told(sighting, tier);
-        let close = link.shows(looked, bbox);
+        let close = link.shows(bbox);
         match &close {
             Ok(_) => self.main_stream.shown += 1,
             Err(MainMiss::None) => {}
@@ -92,7 +92,7 @@ impl CameraWatch {
         let crop = hashed(jpeg::crop(picture, &bbox, CROP_MARGIN, EVIDENCE_QUALITY)?);
         let since = sighting.media_time - sighting.captured.at.since(sighting.first_seen) - PREVIEW_BEFORE;
         let preview: Vec<Jpeg> = self.previews.iter().filter(|(at, _)| *at >= since).map(|(_, jpeg)| jpeg.clone()).collect();
-        let clip = if self.wants_clip(sighting) { link.clip(looked, from_main) } else { Ok(None) };
+        let clip = if self.wants_clip(sighting) { link.clip(from_main) } else { Ok(None) };
         let clip = clip.unwrap_or_else(|why| {
             // The pictures are there; only the film is missing.
             tracing::warn!(camera = %self.camera.id, why, "no clip could be cut");

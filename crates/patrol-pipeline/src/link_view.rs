@@ -30,21 +30,24 @@ pub(crate) enum MainMiss {
 }
 
 /// All is decoded and cut when it is first asked for, and once, however many people are told of.
-pub(crate) struct LinkView {
+pub(crate) struct LinkView<'a> {
     link: Option<Arc<dyn Link>>,
+    looked: &'a Picture,
     picture: OnceCell<Result<Picture, MainMiss>>,
     main_clip: OnceCell<Option<Clip>>,
     clip: OnceCell<Result<Option<Clip>, String>>,
 }
 
-impl LinkView {
-    pub(crate) fn new(link: Option<Arc<dyn Link>>) -> Self {
-        Self { link, picture: OnceCell::new(), main_clip: OnceCell::new(), clip: OnceCell::new() }
+impl<'a> LinkView<'a> {
+    /// `looked`: the picture of the look.
+    pub(crate) fn new(link: Option<Arc<dyn Link>>, looked: &'a Picture) -> Self {
+        Self { link, looked, picture: OnceCell::new(), main_clip: OnceCell::new(), clip: OnceCell::new() }
     }
 
-    /// The main stream's picture and where in it whoever is at `bbox` of `looked` is, if it shows the same there.
-    pub(crate) fn shows(&self, looked: &Picture, bbox: &PixelBox) -> Result<(&Picture, PixelBox), MainMiss> {
-        let picture = self.picture.get_or_init(|| self.decode(looked)).as_ref().map_err(Clone::clone)?;
+    /// The main stream's picture and where in it whoever is at `bbox` of the look's picture is, if it shows the same there.
+    pub(crate) fn shows(&self, bbox: &PixelBox) -> Result<(&Picture, PixelBox), MainMiss> {
+        let looked = self.looked;
+        let picture = self.picture.get_or_init(|| self.decode()).as_ref().map_err(Clone::clone)?;
         let (from, to) = (looked.size(), picture.size());
         let (across, down) = (to.width as f32 / from.width as f32, to.height as f32 / from.height as f32);
         let there = PixelBox::new(bbox.x * across, bbox.y * down, bbox.w * across, bbox.h * down);
@@ -57,20 +60,21 @@ impl LinkView {
         if same { Ok((picture, there)) } else { Err(MainMiss::Otherwise) }
     }
 
-    /// The seconds until the capture of `looked` as the camera sent them: of the main stream, if that is wanted and it has them.
-    pub(crate) fn clip(&self, looked: &Picture, from_main: bool) -> Result<Option<Clip>, String> {
+    /// The seconds until the look's capture as the camera sent them: of the main stream, if that is wanted and it has them.
+    pub(crate) fn clip(&self, from_main: bool) -> Result<Option<Clip>, String> {
         let Some(link) = &self.link else { return Ok(None) };
-        let (from, until) = (looked.captured.at - CLIP_BEFORE, looked.captured.at);
+        let until = self.looked.captured.at;
+        let from = until - CLIP_BEFORE;
         if from_main && let Some(clip) = self.main_clip.get_or_init(|| link.cut_main(from, until).map(hashed)) {
             return Ok(Some(clip.clone()));
         }
         self.clip.get_or_init(|| Ok(link.cut(from, until)?.map(hashed))).clone()
     }
 
-    fn decode(&self, looked: &Picture) -> Result<Picture, MainMiss> {
+    fn decode(&self) -> Result<Picture, MainMiss> {
         let link = self.link.as_ref().filter(|link| link.has_main()).ok_or(MainMiss::None)?;
         let key = link.main_key().ok_or(MainMiss::Missing)?;
-        let (a, b) = (key.captured.at, looked.captured.at);
+        let (a, b) = (key.captured.at, self.looked.captured.at);
         let apart = a.since(b).max(b.since(a));
         if apart > APART_MAX {
             return Err(MainMiss::Apart(apart));
@@ -139,8 +143,9 @@ mod tests {
     #[test]
     fn all_people_of_a_look_share_its_clip() {
         let films = Arc::new(Films::default());
-        let view = LinkView::new(Some(films.clone()));
-        let (first, second) = (view.clip(&looked(), false), view.clip(&looked(), false));
+        let looked = looked();
+        let view = LinkView::new(Some(films.clone()), &looked);
+        let (first, second) = (view.clip(false), view.clip(false));
         assert_eq!((text(&first), text(&second)), ("0: 20s", "0: 20s"));
         assert!(Arc::ptr_eq(&first.expect("cut").expect("a clip").bytes, &second.expect("cut").expect("a clip").bytes));
         assert_eq!(films.cut.load(Ordering::SeqCst), 1);
@@ -148,18 +153,21 @@ mod tests {
 
     #[test]
     fn the_main_streams_clip_is_taken_where_it_has_those_seconds() {
-        let view = |main| LinkView::new(Some(Arc::new(Films { main, ..Films::default() })));
+        let looked = looked();
+        let view = |main| LinkView::new(Some(Arc::new(Films { main, ..Films::default() })), &looked);
         let (has, lacks) = (view(true), view(false));
-        assert_eq!((text(&has.clip(&looked(), true)), text(&has.clip(&looked(), false))), ("main", "1: 20s"));
-        assert_eq!(text(&lacks.clip(&looked(), true)), "1: 20s");
-        assert!(LinkView::new(None).clip(&looked(), true).is_ok_and(|clip| clip.is_none()), "files keep no packets");
+        assert_eq!((text(&has.clip(true)), text(&has.clip(false))), ("main", "1: 20s"));
+        assert_eq!(text(&lacks.clip(true)), "1: 20s");
+        assert!(LinkView::new(None, &looked).clip(true).is_ok_and(|clip| clip.is_none()), "files keep no packets");
     }
 
     #[test]
     fn what_cannot_be_cut_says_why_to_each() {
-        let view = LinkView::new(Some(Arc::new(Films { broken: true, ..Films::default() })));
+        let (looked, films) = (looked(), Arc::new(Films { broken: true, ..Films::default() }));
+        let view = LinkView::new(Some(films.clone()), &looked);
         for _ in 0..2 {
-            assert_eq!(view.clip(&looked(), false).expect_err("broken"), "no key frame");
+            assert_eq!(view.clip(false).expect_err("broken"), "no key frame");
         }
+        assert_eq!(films.cut.load(Ordering::SeqCst), 1);
     }
 }

@@ -100,7 +100,7 @@ type Told = (usize, (Sighting, bool));
 /// Makes a sighting of everyone who is here, with evidence where a decision may fall.
 fn assess(picture: &Picture, watch: &mut CameraWatch, eyes: &Eyes, weather: &WeatherNow) -> Vec<Told> {
     let mut told = Vec::new();
-    let link = LinkView::new(watch.link.clone());
+    let link = LinkView::new(watch.link.clone(), picture);
     (watch.fixtures, watch.pressing) = (0, false);
     for index in 0..watch.stage.tracks.len() {
         if !watch.stage.is_here(&watch.stage.tracks[index]) {

@@ -3,7 +3,7 @@
 use crate::error::VisionError;
 use crate::prepare::RgbRows;
 use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType};
-use patrol_core::{Picture, PixelBox};
+use patrol_core::{Picture, PictureSize, PixelBox};
 use std::cell::RefCell;
 
 /// Pixels around a cropped box, at least.
@@ -21,10 +21,9 @@ pub fn whole(picture: &Picture, mark: Option<&PixelBox>, max_width: u32, quality
     let size = picture.size();
     let width = size.width.min(max_width.max(1));
     let height = ((u64::from(size.height) * u64::from(width) + u64::from(size.width) / 2) / u64::from(size.width)).max(1) as u32;
-    let region = PixelBox::new(0.0, 0.0, size.width as f32, size.height as f32);
     let (sx, sy) = (width as f32 / size.width as f32, height as f32 / size.height as f32);
     let mark = mark.map(|mark| PixelBox::new(mark.x * sx, mark.y * sy, mark.w * sx, mark.h * sy));
-    encode(picture, &region, (width, height), mark.as_ref(), quality)
+    encode(picture, &whole_of(picture), (width, height), mark.as_ref(), quality)
 }
 
 /// `bbox` with `margin` of its longer side around it (at least 24 px), in the picture's own pixels.
@@ -44,15 +43,20 @@ pub fn region(picture: &Picture, bbox: &PixelBox, quality: u8) -> Result<Vec<u8>
     encode(picture, &region, (width, height), None, quality)
 }
 
-/// Interleaved 8-bit RGB of `region`, resized to `width` × `height`.
-pub fn rgb(picture: &Picture, region: &PixelBox, width: u32, height: u32) -> Vec<u8> {
-    let mut rows = RgbRows::new(picture, region, width, height);
-    let mut pixels = Vec::with_capacity((width * height * 3) as usize);
+/// Interleaved 8-bit RGB of the whole picture.
+pub fn rgb(picture: &Picture) -> Vec<u8> {
+    let PictureSize { width, height } = picture.size();
+    let mut rows = RgbRows::new(picture, &whole_of(picture), width, height);
+    let mut pixels = Vec::with_capacity(width as usize * height as usize * 3);
     for y in 0..height as usize {
         let [r, g, b] = rows.row(y);
         pixels.extend(r.iter().zip(&*g).zip(&*b).flat_map(|((r, g), b)| [*r, *g, *b].map(|level| (level + 0.5) as u8)));
     }
     pixels
+}
+
+fn whole_of(picture: &Picture) -> PixelBox {
+    PixelBox::new(0.0, 0.0, picture.size().width as f32, picture.size().height as f32)
 }
 
 fn encode(picture: &Picture, region: &PixelBox, size: (u32, u32), mark: Option<&PixelBox>, quality: u8) -> Result<Vec<u8>, VisionError> {
@@ -98,10 +102,10 @@ impl ImageBuffer for Marked<'_> {
     }
 }
 
-/// The nearest whole level of 0–255.5. Added to this much, the last bit of a float's fraction is worth one (IEEE 754 binary32): without a branch, eight levels at once.
+/// The nearest whole level. Added to this much, the last bit of a float's fraction is worth one (IEEE 754 binary32): without a branch, eight levels at once.
 fn rounded(level: f32) -> u8 {
     const ONE_IS_LAST_BIT: f32 = 8_388_608.0;
-    (level.min(255.0) + ONE_IS_LAST_BIT).to_bits() as u8
+    (level.clamp(0.0, 255.0) + ONE_IS_LAST_BIT).to_bits() as u8
 }
 
 /// The frame of a box, in pixels of the output.
@@ -136,5 +140,16 @@ impl Outline {
             levels[first.clone()].fill(colour);
             levels[last.clone()].fill(colour);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_rounded_and_stay_within_a_byte() {
+        let levels = [-3.0, -0.3, 0.0, 0.49, 0.51, 127.4, 127.6, 254.6, 255.0, 255.5, 300.0];
+        assert_eq!(levels.map(rounded), [0, 0, 0, 0, 1, 127, 128, 255, 255, 255, 255]);
     }
 }

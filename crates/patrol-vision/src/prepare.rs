@@ -1,4 +1,4 @@
-//! From a decoded picture to a model's input in one pass: crop, resize, colour, normalise, planar.
+//! From a decoded picture to a model's input in one pass: crop, resize, colour, normalise, planar. And to coloured rows, for what is encoded.
 //!
 //! Each output row is made from the source rows it covers (16-bit sums), then along x, then coloured and normalised into the tensor.
 //! Nothing of the picture's size is ever stored; tables and rows are kept between pictures.
@@ -299,7 +299,7 @@ fn stretched(size: PictureSize, format: PixelFormat, crop: PixelBox, (width, hei
     }
 }
 
-/// A part of a picture in colours, row by row: for what is encoded while it is made, so that nothing of its size is stored on the way.
+/// A part of a picture in colours, row by row: for what is encoded while it is made, so that nothing of its size is stored on the way. Its tables are its own.
 pub(crate) struct RgbRows<'a> {
     picture: &'a Picture,
     preparer: Preparer,

@@ -124,39 +124,74 @@ fn colours_and_raw_counts_survive() {
     assert!(centre > image.get_pixel(3, 3)[0] + 30, "the body is brighter than the ground");
 }
 
-/// Colours at the picture's own size and smaller, odd sizes, and chroma of its own: what is opened again is what the picture shows.
+/// Bars of 8 pixels and a step of colour at 48, reddish, in limited range.
+fn bars(width: u32, height: u32, format: PixelFormat) -> Picture {
+    let (chroma_width, rows) = (width.div_ceil(2), height.div_ceil(2));
+    let luma = (0..width * height).map(|at| bar_luma(at % width)).collect();
+    let blue = |at: u32| bar_blue(2 * (at % chroma_width));
+    let chroma = || 0..chroma_width * rows;
+    let planes = match format {
+        PixelFormat::Nv12 => vec![luma, chroma().flat_map(|at| [blue(at), RED]).collect()],
+        _ => vec![luma, chroma().map(blue).collect(), vec![RED; chroma().len()]],
+    };
+    sized(PictureSize::new(width, height), format, planes)
+}
+
+const RED: u8 = 170;
+
+fn bar_luma(x: u32) -> u8 {
+    60 + (x / 8 % 12 * 8) as u8
+}
+
+fn bar_blue(x: u32) -> u8 {
+    if x < 48 { 100 } else { 150 }
+}
+
+/// What is at column `x` in full range: ITU-R BT.601 up to 576 lines, BT.709 above.
+fn bar_rgb(x: u32, height: u32) -> [f64; 3] {
+    let (rv, gu, gv, bu) = if height > 576 { (1.7927, 0.2132, 0.5329, 2.1124) } else { (1.5960, 0.3918, 0.8130, 2.0172) };
+    let luma = (f64::from(bar_luma(x)) - 16.0) * 255.0 / 219.0;
+    let (cb, cr) = (f64::from(bar_blue(x)) - 128.0, f64::from(RED) - 128.0);
+    [luma + rv * cr, luma - gu * cb - gv * cr, luma + bu * cb].map(|level| level.clamp(0.0, 255.0))
+}
+
+fn levels_off(got: image::Rgb<u8>, wanted: [f64; 3]) -> f64 {
+    got.0.iter().zip(wanted).map(|(got, wanted)| (f64::from(*got) - wanted).abs()).fold(0.0, f64::max)
+}
+
+/// At the picture's own size and smaller, of odd sizes, up to the last row and column.
 #[test]
 fn evidence_shows_the_picture_as_it_is() {
-    // Reddish, in limited range: ITU-R BT.601 up to 576 lines, BT.709 above.
-    let video = |width: u32, height: u32, format: PixelFormat| {
-        let chroma = (width.div_ceil(2) * height.div_ceil(2)) as usize;
-        let luma = (0..width * height).map(|at| 60 + ((at % width) / 8 % 12 * 8) as u8).collect();
-        let planes = match format {
-            PixelFormat::Nv12 => vec![luma, [100, 170].repeat(chroma)],
-            _ => vec![luma, vec![100; chroma], vec![170; chroma]],
-        };
-        sized(PictureSize::new(width, height), format, planes)
-    };
-    for (width, height, format) in [(161, 99, PixelFormat::I420), (160, 90, PixelFormat::Nv12), (962, 720, PixelFormat::I420)] {
-        let picture = video(width, height, format);
+    for (width, height, format) in
+        [(161, 99, PixelFormat::I420), (160, 90, PixelFormat::Nv12), (704, 576, PixelFormat::I420), (962, 720, PixelFormat::I420)]
+    {
+        let picture = bars(width, height, format);
         for max_width in [width, width / 2] {
-            let image =
-                image::load_from_memory(&jpeg::whole(&picture, None, max_width, 95).expect("encoded")).expect("a picture").into_rgb8();
+            let bytes = jpeg::whole(&picture, None, max_width, 95).expect("encoded");
+            let image = image::load_from_memory(&bytes).expect("a picture").into_rgb8();
             assert_eq!(image.width(), max_width);
             let scale = f64::from(width) / f64::from(max_width);
-            let (kr, kg_b, kg_r, kb) = if height > 576 { (1.7927, 0.2132, 0.5329, 2.1124) } else { (1.5960, 0.3918, 0.8130, 2.0172) };
-            let mut worst = 0.0_f64;
             // The middles of the bars.
-            for (x, y) in (0..10).flat_map(|bar| [(bar * 8 + 4, 5), (bar * 8 + 4, height - 5)]) {
-                let luma = (f64::from(60 + x / 8 % 12 * 8) - 16.0) * 255.0 / 219.0;
-                let wanted = [luma + kr * 42.0, luma + kg_b * 28.0 - kg_r * 42.0, luma - kb * 28.0];
-                let image::Rgb(got) =
-                    *image.get_pixel((f64::from(x) / scale) as u32, ((f64::from(y) / scale) as u32).min(image.height() - 1));
-                for (got, wanted) in got.iter().zip(wanted) {
-                    worst = worst.max((f64::from(*got) - wanted.clamp(0.0, 255.0)).abs());
-                }
+            for (x, y) in (0..10).flat_map(|bar| [0, image.height() / 2, image.height() - 1].map(|y| (bar * 8 + 4, y))) {
+                let off = levels_off(*image.get_pixel((f64::from(x) / scale) as u32, y), bar_rgb(x, height));
+                assert!(off < 9.0, "{width}×{height} {format:?} as {max_width}, at {x} {y}: {off} levels off");
             }
-            assert!(worst < 8.0, "{width}×{height} {format:?} as {max_width}: {worst} levels off");
+            let image::Rgb(corner) = *image.get_pixel(max_width - 1, image.height() - 1);
+            assert!(corner[0] > 100, "the last column is the picture's: {corner:?}");
+        }
+    }
+}
+
+#[test]
+fn a_crop_shows_what_is_in_the_box() {
+    for format in [PixelFormat::I420, PixelFormat::Nv12] {
+        let picture = bars(161, 99, format);
+        let bytes = jpeg::region(&picture, &PixelBox::new(21.0, 33.0, 75.0, 41.0), 95).expect("encoded");
+        let image = image::load_from_memory(&bytes).expect("a picture").into_rgb8();
+        assert_eq!(image.dimensions(), (75, 41));
+        for x in (3..12).map(|bar| bar * 8 + 4) {
+            let off = levels_off(*image.get_pixel(x - 21, 20), bar_rgb(x, 99));
+            assert!(off < 9.0, "{format:?} at {x}: {off} levels off");
         }
     }
 }

@@ -24,8 +24,9 @@ const CAMERAS_MAX: usize = 400;
 const TRIES: usize = 2;
 /// Part of the cameras that come to see in the window, as many as go black, and by which part of it the last of them does.
 const COMERS_PART: f64 = 0.45;
+const _: () = assert!(COMERS_PART <= 0.5, "who comes to see does not go black as well");
 /// What all together take when as many see black, in parts of what they take when all see.
-const LOAD_PART: f64 = 0.48;
+const LOAD_PART: f64 = 0.55;
 const COME_BY: f64 = 0.95;
 /// From the street's start until all sessions play, about.
 const SESSIONS: Duration = Duration::from_secs(10);

@@ -4,7 +4,7 @@ use super::score::Outcome;
 use super::sheets::{Image, Rect, Truth, base_name};
 use super::worst::Subject;
 use anyhow::{Context as _, Result, bail};
-use patrol_core::{MediaTime, Picture, PictureSize, PixelBox, PixelFormat, WallEstimate, WallTime};
+use patrol_core::{MediaTime, Picture, PictureSize, PixelFormat, WallEstimate, WallTime};
 use std::path::{Path, PathBuf};
 
 pub(super) const COLUMNS: usize = 5;
@@ -86,9 +86,7 @@ fn open(images: &Path, image: &Image) -> Result<Picture> {
 
 fn tile(picture: &Picture, subject: &Subject, outcome: &Outcome) -> Canvas {
     let PictureSize { width, height } = picture.size();
-    let whole = PixelBox::new(0.0, 0.0, width as f32, height as f32);
-    let pixels =
-        Canvas { width: width as usize, height: height as usize, pixels: patrol_vision::jpeg::rgb(picture, &whole, width, height) };
+    let pixels = Canvas { width: width as usize, height: height as usize, pixels: patrol_vision::jpeg::rgb(picture) };
     let [x, y, w, h] = subject.bbox;
     let side = (w.max(h) * CONTEXT).max(SIDE_MIN).min(f64::from(width.max(height)));
     // Moved into the picture where it fits; where the picture is smaller, there is paper around it.
