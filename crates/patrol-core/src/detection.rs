@@ -26,6 +26,10 @@ pub struct Blob {
     pub angle_rad: f32,
     /// Contrast against the surrounding ring, in σ of the neighbourhood.
     pub contrast_sigma: f32,
+    /// What `hot-spot` alone makes of it, 0–1, whatever a network says.
+    pub score: f32,
+    /// False where it has the shape of a lamp, is cut by the picture's edge or clipped all over: only a person could tell what it is.
+    pub body_like: bool,
 }
 
 /// Where a pose network sees a body's joints: each the middle of left and right, pixels of the picture.

@@ -26,6 +26,8 @@ const FIXTURES_MAX: usize = 64;
 /// On average less likely than this to be a person, says `hot-spot`: in thirty rendered streets things that are none have up to 0.30, people
 /// who are down 0.64 and more.
 const DOUBTFUL: f32 = 0.4;
+/// A network finds who lies there in half of the looks and more often, where it finds him at all; in fewer than this he rests on `hot-spot`.
+const CONFIRMED_PART_MIN: f32 = 0.25;
 /// Seen in fewer of its looks than this, it is credited with nothing (`integration.md` §6.5: motionless in at least 40 % of samples).
 const SEEN_PART_MIN: f32 = 0.4;
 /// So many looks at most count for what only a network sees being cold, or not.
@@ -135,17 +137,36 @@ pub(crate) struct TrackMemory {
     /// It has been a body's length away from where it was first seen.
     pub(crate) moved: bool,
     /// Looks in which a detector took it for a person, less those in which only a person could tell.
-    pub(crate) resolved_votes: i32,
+    pub(crate) person_votes: i32,
     /// Looks in which it was not cold, less those in which nothing of it was warmer than around it.
     pub(crate) warm_votes: i32,
+    /// Looks in which a network found him, and those in which `hot-spot` did, with the sum of what it made of him by itself.
+    pub(crate) network_hits: u32,
+    pub(crate) warm_hits: u32,
+    pub(crate) warm_score_sum: f32,
     /// He was taken up once where he vanished.
     pub(crate) vanished: bool,
 }
 
 impl TrackMemory {
     /// Who was at the picture's edge for long is no lamp: doubts count for no longer than they take to be one.
-    fn vote(&mut self, resolved: bool) {
-        self.resolved_votes = (self.resolved_votes + if resolved { 1 } else { -1 }).max(-FIXTURE_LOOKS);
+    fn vote(&mut self, like_a_person: bool) {
+        self.person_votes = (self.person_votes + if like_a_person { 1 } else { -1 }).max(-FIXTURE_LOOKS);
+    }
+
+    /// Takes in who found him in this look.
+    fn found_by(&mut self, track: &Track) {
+        self.network_hits += u32::from(track.source != DetectionSource::HotSpot);
+        if let Some(blob) = track.blob {
+            self.warm_hits += 1;
+            self.warm_score_sum += blob.score;
+        }
+    }
+
+    /// Hardly any network takes it for a person, nor does `hot-spot` on average.
+    fn is_doubtful_beside_network(&self) -> bool {
+        let is_alone = self.network_hits as f32 <= CONFIRMED_PART_MIN * self.warm_hits as f32;
+        is_alone && self.warm_score_sum < DOUBTFUL * self.warm_hits as f32
     }
 }
 
@@ -331,7 +352,10 @@ impl Stage {
             let centre = track.bbox.centre();
             let way_px = (centre.x - track.entered_at.x).hypot(centre.y - track.entered_at.y);
             memory.moved |= way_px > track.bbox.w.max(track.bbox.h);
-            memory.vote(track.resolved);
+            memory.vote(is_like_a_person(track));
+            if track.last_seen == now {
+                memory.found_by(track);
+            }
             if memory.moved {
                 self.walkers.insert(track.id, (now, track.bbox));
             }
@@ -453,7 +477,7 @@ impl Stage {
         for track in &self.tracks {
             let Some(memory) = self.memories.get_mut(&track.id) else { continue };
             memory.filter.persist(now);
-            memory.vote(track.resolved);
+            memory.vote(is_like_a_person(track));
         }
     }
 
@@ -486,21 +510,22 @@ impl Stage {
         }
     }
 
-    /// A warm thing that no detector takes for a person, or hardly, on a camera without a network to ask: a lamp, a bonnet; or a cold one that nothing but a
-    /// network takes for somebody. It has never moved, and is followed and counted, not told. Who walked to his place is told, whatever he looks like there, unless
+    /// A warm thing that no detector takes for a person, or hardly where there is no network to ask: a lamp, a bonnet; or a cold one that nothing but a network
+    /// takes for somebody. It has never moved, and is followed and counted, not told. Who walked to his place is told, whatever he looks like there, unless
     /// the very place was such a thing's before he came.
     pub(crate) fn is_fixture(&mut self, index: usize, eyes: &Eyes, detectors: &[usize]) -> bool {
         let track = &self.tracks[index];
         let Some(memory) = self.memories.get(&track.id) else { return false };
+        let unlike = memory.person_votes < 0;
         if eyes.has_network(detectors) {
             // Who has been told of is watched, not doubted.
-            return !memory.moved && memory.warm_votes < 0 && memory.evidence.is_none();
+            let doubted = unlike || memory.warm_votes < 0 || memory.is_doubtful_beside_network();
+            return !memory.moved && doubted && memory.evidence.is_none();
         }
         // Who is missed where he was found before is watched, not doubted.
         let is_seen = self.cells.has(track.id) || track.hits as f32 >= SEEN_PART_MIN * track.looks as f32;
-        let unlike = memory.resolved_votes < 0;
         let known = || unlike && self.fixture_places.iter().any(|place| place.iou(&track.bbox) > FIXTURE_IOU);
-        if !memory.moved && memory.resolved_votes <= -FIXTURE_LOOKS && !known() {
+        if !memory.moved && memory.person_votes <= -FIXTURE_LOOKS && !known() {
             if self.fixture_places.len() == FIXTURES_MAX {
                 self.fixture_places.remove(0);
             }
@@ -525,6 +550,11 @@ impl Stage {
     pub(crate) fn posture(&self, track: TrackId) -> Posture {
         self.memories.get(&track).and_then(|memory| memory.posture).unwrap_or(Posture::Unknown)
     }
+}
+
+/// A network takes it for one, or `hot-spot` does; beside a network that says nothing, too, for networks miss many of those who lie.
+fn is_like_a_person(track: &Track) -> bool {
+    track.resolved || track.blob.is_none_or(|blob| blob.body_like)
 }
 
 /// Carries a remembered place over into the present picture; `false` when it has none there.
@@ -559,11 +589,11 @@ mod tests {
         for _ in 0..500 {
             memory.vote(false);
         }
-        assert_eq!(memory.resolved_votes, -FIXTURE_LOOKS);
+        assert_eq!(memory.person_votes, -FIXTURE_LOOKS);
         for _ in 0..FIXTURE_LOOKS {
             memory.vote(true);
         }
-        assert_eq!(memory.resolved_votes, 0, "whoever comes whole into the picture is told of again");
+        assert_eq!(memory.person_votes, 0, "whoever comes whole into the picture is told of again");
     }
 
     #[test]

@@ -303,9 +303,10 @@ impl Tracker {
             if !is_box(&detection.bbox, size) {
                 continue;
             }
-            if detection.score >= self.config.high_score {
+            let score = score_to_follow(detection);
+            if score >= self.config.high_score {
                 high.push(index);
-            } else if detection.score >= self.config.low_score {
+            } else if score >= self.config.low_score {
                 low.push(index);
             }
         }
@@ -462,6 +463,13 @@ impl Scratch {
         }
         columns.retain(|column| !pair.contains(&Some(*column)));
     }
+}
+
+/// A warm region that no network confirms counts for a part among people; it is followed by what `hot-spot` makes of it alone, for networks miss many of those
+/// who lie.
+fn score_to_follow(detection: &Detection) -> f32 {
+    let alone = detection.blob.filter(|_| !detection.resolved).map_or(0.0, |blob| blob.score);
+    detection.score.max(alone)
 }
 
 /// Whether a detector's box can be one of a picture of `size`.

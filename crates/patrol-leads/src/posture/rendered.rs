@@ -290,6 +290,8 @@ fn segment(values: &[f32], w: usize, threshold: f32, (left, top): (f32, f32)) ->
         minor_px: 4.0 * (middle - half).max(0.0).sqrt(),
         angle_rad: 0.5 * (2.0 * xy).atan2(xx - yy),
         contrast_sigma: 20.0,
+        score: 0.9,
+        body_like: true,
     };
     let edge = |axis: usize| points.iter().map(move |point| point[axis]);
     let corners = [0, 1].map(|axis| (edge(axis).fold(f32::MAX, f32::min) - 0.5, edge(axis).fold(f32::MIN, f32::max) + 0.5));

@@ -72,6 +72,8 @@ fn called(body: Body, from_deg: u32, to_deg: u32, has_blob: bool) -> BTreeMap<St
                 minor_px: seen.minor_px + jitter(23, 1.0),
                 angle_rad: seen.angle_rad + jitter(29, 0.1),
                 contrast_sigma: 8.0,
+                score: 0.9,
+                body_like: true,
             };
             let track = track(bbox, has_blob.then_some(blob), 0.0);
             let posture =
@@ -180,6 +182,8 @@ fn painted(view: &CameraView, ground: &GroundPoint, upright: bool, azimuth: f32,
         minor_px: (4.0 * small.max(0.0).sqrt()) as f32,
         angle_rad: (0.5 * (2.0 * xy).atan2(xx - yy)) as f32,
         contrast_sigma: 8.0,
+        score: 0.9,
+        body_like: true,
     };
     Some((PixelBox::from_corners(corners[0], corners[1], corners[2], corners[3]), blob))
 }

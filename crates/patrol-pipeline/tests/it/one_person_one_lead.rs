@@ -1,9 +1,9 @@
 //! Who lies still becomes one lead with evidence; who walks by becomes none; the same pictures give the same leads.
 
-use crate::world::{Doubtful, Takes, Tape, camera, replay, replay_read, replay_with};
+use crate::world::{Blind, BrightBoxes, Doubtful, Takes, Tape, camera, replay, replay_read, replay_with};
 use patrol_core::PixelBox;
-use patrol_vision::ThermalConfig;
 use patrol_vision::thermal::Polarity;
+use patrol_vision::{Detector, ThermalConfig};
 
 fn walker(t_s: f64) -> PixelBox {
     PixelBox::new(10.0 + (t_s as f32 * 24.0) % 260.0, 60.0, 20.0, 56.0)
@@ -45,6 +45,20 @@ fn what_never_moved_and_looks_like_no_person_is_a_fixture_and_who_walked_in_is_a
     assert!(leads.values().all(|lead| lead.place.bbox.x < 200.0));
 }
 
+/// Networks miss half of those who lie: what one says nothing of is a fixture only where `hot-spot` doubts it as well.
+#[test]
+fn beside_a_network_what_is_doubted_by_hot_spot_too_is_a_fixture() {
+    let found = |network: Box<dyn Detector>, hot_spot: Box<dyn Detector>, place: fn(f64) -> PixelBox| {
+        let tape = Tape::of(840.0, 1.0, |t| vec![place(t)]);
+        let (cameras, room, _) = replay_read(&ThermalConfig::default(), vec![network, hot_spot], vec![(camera("a", 0.5), tape)]);
+        (room.made_leads().len(), cameras[0].watch.fixtures)
+    };
+    assert_eq!(found(Box::new(Blind), Box::new(Doubtful), puddle), (0, 1), "a lamp");
+    assert_eq!(found(Box::new(Blind), Box::new(BrightBoxes), puddle), (1, 0), "a body for hot-spot");
+    assert_eq!(found(Box::new(Takes(puddle)), Box::new(Doubtful), puddle), (1, 0), "a person for the network");
+    assert_eq!(found(Box::new(Blind), Box::new(Doubtful), lies_down), (1, 0), "he was seen to come");
+}
+
 fn puddle(_: f64) -> PixelBox {
     PixelBox::new(250.0, 130.0, 40.0, 16.0)
 }
@@ -53,7 +67,7 @@ fn puddle(_: f64) -> PixelBox {
 fn taken(polarity: Polarity, place: fn(f64) -> PixelBox, level: fn(f64) -> u8) -> (usize, u32) {
     let tape = Tape::with(level, 240.0, 2.0, |t| vec![place(t)]);
     let thermal = ThermalConfig { polarity, ..ThermalConfig::default() };
-    let (cameras, room, _) = replay_read(&thermal, Box::new(Takes(place)), vec![(camera("a", 0.5), tape)]);
+    let (cameras, room, _) = replay_read(&thermal, vec![Box::new(Takes(place))], vec![(camera("a", 0.5), tape)]);
     (room.made_leads().len(), cameras[0].watch.fixtures)
 }
 

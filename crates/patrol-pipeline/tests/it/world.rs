@@ -2,8 +2,8 @@
 
 use patrol_core::Outcome;
 use patrol_core::{
-    Camera, CameraId, Detection, DetectionSource, MediaTime, Modality, Picture, PictureSize, PixelBox, PixelFormat, Promise, WallEstimate,
-    WallTime, Weather,
+    Blob, Camera, CameraId, Detection, DetectionSource, MediaTime, Modality, Picture, PictureSize, PixelBox, PixelFormat, Promise,
+    WallEstimate, WallTime, Weather,
 };
 use patrol_leads::{Desk, DeskConfig, DeskEvent, DeskOutput};
 use patrol_pipeline::{CameraWatch, DeskRoom, Eyes, MemoryArchive, Offer, PictureSource, ReplayCamera, ReplaySummary, TimedEvent};
@@ -104,13 +104,18 @@ impl Detector for BrightBoxes {
                 bottom = bottom.max(bright(x).max().unwrap_or(bottom));
                 x += 1;
             }
-            out.push(Detection {
-                bbox: PixelBox::from_corners(left as f32, top as f32, x as f32, bottom as f32 + 1.0),
+            let bbox = PixelBox::from_corners(left as f32, top as f32, x as f32, bottom as f32 + 1.0);
+            let blob = Blob {
+                area_px: bbox.area(),
+                centroid: bbox.centre(),
+                major_px: bbox.w.max(bbox.h),
+                minor_px: bbox.w.min(bbox.h),
+                angle_rad: if bbox.w < bbox.h { std::f32::consts::FRAC_PI_2 } else { 0.0 },
+                contrast_sigma: 20.0,
                 score: 0.9,
-                source: DetectionSource::HotSpot,
-                resolved: true,
-                blob: None,
-            });
+                body_like: true,
+            };
+            out.push(Detection { bbox, score: 0.9, source: DetectionSource::HotSpot, resolved: true, blob: Some(blob) });
         }
         Ok(())
     }
@@ -158,6 +163,7 @@ impl Detector for Doubtful {
         BrightBoxes.detect(picture, context, out)?;
         for found in out.iter_mut() {
             found.resolved = false;
+            found.blob = found.blob.map(|blob| Blob { body_like: false, ..blob });
         }
         Ok(())
     }
@@ -166,6 +172,21 @@ impl Detector for Doubtful {
     }
     fn model_sha256(&self) -> &'static str {
         ""
+    }
+}
+
+/// A network that finds nobody.
+pub(crate) struct Blind;
+
+impl Detector for Blind {
+    fn detect(&mut self, _: &Picture, _: &DetectContext<'_>, _: &mut Vec<Detection>) -> Result<(), VisionError> {
+        Ok(())
+    }
+    fn name(&self) -> &'static str {
+        "blind"
+    }
+    fn model_sha256(&self) -> &'static str {
+        "hash"
     }
 }
 
@@ -192,22 +213,22 @@ pub(crate) fn replay(tapes: Vec<(Camera, Tape)>) -> (Vec<ReplayCamera>, DeskRoom
 }
 
 pub(crate) fn replay_with(detector: Box<dyn Detector>, tapes: Vec<(Camera, Tape)>) -> (Vec<ReplayCamera>, DeskRoom, Told) {
-    replay_read(&ThermalConfig::default(), detector, tapes)
+    replay_read(&ThermalConfig::default(), vec![detector], tapes)
 }
 
 /// The same with what is known of the cameras' pictures.
 pub(crate) fn replay_read(
     thermal: &ThermalConfig,
-    detector: Box<dyn Detector>,
+    detectors: Vec<Box<dyn Detector>>,
     tapes: Vec<(Camera, Tape)>,
 ) -> (Vec<ReplayCamera>, DeskRoom, Told) {
     let desk = Desk::new(DeskConfig::default(), tapes.iter().map(|(camera, _)| camera.clone()).collect());
     let mut room = DeskRoom::new(desk, Box::new(MemoryArchive));
-    let watch = |camera| CameraWatch::new(camera, vec![0], 1).with_thermal(thermal.clone());
+    let watch = |camera| CameraWatch::new(camera, (0..detectors.len()).collect(), 1).with_thermal(thermal.clone());
     let mut cameras: Vec<ReplayCamera> =
         tapes.into_iter().map(|(camera, tape)| ReplayCamera::new(watch(camera), Box::new(tape), START)).collect();
     let mut told = Told::default();
-    let mut eyes = Eyes::new(vec![detector]);
+    let mut eyes = Eyes::new(detectors);
     patrol_pipeline::replay::replay(START, &mut cameras, &mut eyes, &mut room, vec![cold_night()], &mut told).expect("replayed");
     (cameras, room, told)
 }

@@ -7,7 +7,7 @@ mod second_boxes;
 mod sound;
 mod still;
 
-use patrol_core::{Detection, DetectionSource, MediaTime, PictureSize, PixelBox, Track, TrackStage};
+use patrol_core::{Blob, Detection, DetectionSource, MediaTime, PictureSize, PixelBox, Track, TrackStage};
 use patrol_track::{EndedTrack, Tracker, TrackerConfig};
 
 const SIZE: PictureSize = PictureSize::new(1280, 720);
@@ -82,4 +82,35 @@ impl Watched {
     fn id_at(&self, t: f64, bbox: PixelBox) -> u64 {
         self.at(t, bbox).unwrap_or_else(|| panic!("no confirmed track at {t} s near {bbox:?}")).id.0
     }
+}
+
+/// Beside a network that says nothing a warm region has a part of its score; it is followed by what `hot-spot` makes of it alone.
+#[test]
+fn a_warm_region_that_no_network_confirms_is_followed() {
+    let followed = |alone: f32, resolved: bool| {
+        let mut tracker = Tracker::new(TrackerConfig::default(), 1);
+        let bbox = lying(600.0, 400.0);
+        let blob = Blob {
+            area_px: bbox.area(),
+            centroid: bbox.centre(),
+            major_px: bbox.w,
+            minor_px: bbox.h,
+            angle_rad: 0.0,
+            contrast_sigma: 9.0,
+            score: alone,
+            body_like: true,
+        };
+        let detection = Detection { bbox, score: 0.2, source: DetectionSource::HotSpot, resolved, blob: Some(blob) };
+        let mut stage = None;
+        for look in 0..10 {
+            stage = tracker
+                .update(MediaTime::from_secs_f64(f64::from(look)), SIZE, &[detection], &|_| Some(30.0))
+                .first()
+                .map(|track| track.stage);
+        }
+        stage
+    };
+    assert_eq!(followed(0.8, false), Some(TrackStage::Confirmed));
+    assert_eq!(followed(0.2, false), None, "hot-spot doubts it, too");
+    assert_eq!(followed(0.8, true), None, "where there is no network its score is its own");
 }

@@ -147,12 +147,15 @@ fn choose(
             choices[index].taken = true;
         } else if choices[index].taken {
             let Choice { own: score, contrast_sigma, apart, .. } = choices[index];
-            let detection = |region: &Region| Detection {
-                bbox: judge.bbox(region),
-                score,
-                source: DetectionSource::HotSpot,
-                resolved: !judge.may_be_lamp(region, contrast_sigma) && !judge.is_cut(region) && !judge.is_blown_out(region),
-                blob: Some(region.blob(contrast_sigma)),
+            let detection = |region: &Region| {
+                let body_like = !judge.may_be_lamp(region, contrast_sigma) && !judge.is_cut(region) && !judge.is_blown_out(region);
+                Detection {
+                    bbox: judge.bbox(region),
+                    score,
+                    source: DetectionSource::HotSpot,
+                    resolved: body_like,
+                    blob: Some(region.blob(contrast_sigma, score, body_like)),
+                }
             };
             if apart && apart::apart(index, regions, judge, parts) {
                 out.extend(parts.iter().map(detection));

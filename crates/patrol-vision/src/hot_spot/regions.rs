@@ -285,7 +285,7 @@ impl Region {
         }
     }
 
-    pub(crate) fn blob(&self, contrast_sigma: f32) -> Blob {
+    pub(crate) fn blob(&self, contrast_sigma: f32, score: f32, body_like: bool) -> Blob {
         let shape = self.shape();
         Blob {
             area_px: self.area as f32,
@@ -294,6 +294,8 @@ impl Region {
             minor_px: shape.minor,
             angle_rad: shape.direction[1].atan2(shape.direction[0]),
             contrast_sigma,
+            score,
+            body_like,
         }
     }
 }
