@@ -1,6 +1,6 @@
 //! Who lies still becomes one lead with evidence; who walks by becomes none; the same pictures give the same leads.
 
-use crate::world::{Blind, BrightBoxes, Doubtful, Takes, Tape, camera, replay, replay_read, replay_with};
+use crate::world::{Blind, BrightBoxes, Doubtful, Faint, Takes, Tape, camera, replay, replay_read, replay_with};
 use patrol_core::PixelBox;
 use patrol_vision::thermal::Polarity;
 use patrol_vision::{Detector, ThermalConfig};
@@ -55,6 +55,8 @@ fn beside_a_network_what_is_doubted_by_hot_spot_too_is_a_fixture() {
     };
     assert_eq!(found(Box::new(Blind), Box::new(Doubtful), puddle), (0, 1), "a lamp");
     assert_eq!(found(Box::new(Blind), Box::new(BrightBoxes), puddle), (1, 0), "a body for hot-spot");
+    assert_eq!(found(Box::new(Blind), Box::new(Faint), puddle), (0, 1), "hot-spot makes little of it");
+    assert_eq!(found(Box::new(Takes(puddle)), Box::new(Faint), puddle), (1, 0), "but the network does not");
     assert_eq!(found(Box::new(Takes(puddle)), Box::new(Doubtful), puddle), (1, 0), "a person for the network");
     assert_eq!(found(Box::new(Blind), Box::new(Doubtful), lies_down), (1, 0), "he was seen to come");
 }

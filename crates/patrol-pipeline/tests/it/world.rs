@@ -175,6 +175,26 @@ impl Detector for Doubtful {
     }
 }
 
+/// Finds the same, and makes little of it.
+pub(crate) struct Faint;
+
+impl Detector for Faint {
+    fn detect(&mut self, picture: &Picture, context: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
+        BrightBoxes.detect(picture, context, out)?;
+        for found in out.iter_mut() {
+            found.score = 0.35;
+            found.blob = found.blob.map(|blob| Blob { score: 0.35, ..blob });
+        }
+        Ok(())
+    }
+    fn name(&self) -> &'static str {
+        "faint"
+    }
+    fn model_sha256(&self) -> &'static str {
+        ""
+    }
+}
+
 /// A network that finds nobody.
 pub(crate) struct Blind;
 
