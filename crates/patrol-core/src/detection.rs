@@ -27,9 +27,20 @@ pub struct Blob {
     /// Contrast against the surrounding ring, in σ of the neighbourhood.
     pub contrast_sigma: f32,
     /// What `hot-spot` alone makes of it, 0–1, whatever a network says.
+    #[serde(default = "certain")]
     pub score: f32,
     /// False where it has the shape of a lamp, is cut by the picture's edge or clipped all over: only a person could tell what it is.
+    #[serde(default = "yes")]
     pub body_like: bool,
+}
+
+/// Of regions that were kept before this was told of them.
+fn certain() -> f32 {
+    1.0
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Where a pose network sees a body's joints: each the middle of left and right, pixels of the picture.
@@ -49,7 +60,8 @@ pub struct Detection {
     /// 0–1.
     pub score: f32,
     pub source: DetectionSource,
-    /// False for a warm region of person size that no network confirms although one is in use: review list only.
+    /// False for a warm region of person size that no network confirms although one is in use, and for one that `hot-spot` itself doubts: told of as unresolved,
+    /// and never pushed without a person.
     pub resolved: bool,
     pub blob: Option<Blob>,
 }

@@ -26,8 +26,8 @@ const FIXTURES_MAX: usize = 64;
 /// On average less likely than this to be a person, says `hot-spot`: in thirty rendered streets things that are none have up to 0.30, people
 /// who are down 0.64 and more.
 const DOUBTFUL: f32 = 0.4;
-/// A network finds who lies there in half of the looks and more often, where it finds him at all; in fewer than this he rests on `hot-spot`.
-const CONFIRMED_PART_MIN: f32 = 0.25;
+/// Whom a network has found so often does not rest on `hot-spot`, however rarely it finds him.
+const CONFIRMED_HITS: u32 = 5;
 /// Seen in fewer of its looks than this, it is credited with nothing (`integration.md` §6.5: motionless in at least 40 % of samples).
 const SEEN_PART_MIN: f32 = 0.4;
 /// So many looks at most count for what only a network sees being cold, or not.
@@ -136,7 +136,7 @@ pub(crate) struct TrackMemory {
     pub(crate) clips: u32,
     /// It has been a body's length away from where it was first seen.
     pub(crate) moved: bool,
-    /// Looks in which a detector took it for a person, less those in which only a person could tell.
+    /// Looks in which a network or `hot-spot` took it for a person, less those in which only a person could tell.
     pub(crate) person_votes: i32,
     /// Looks in which it was not cold, less those in which nothing of it was warmer than around it.
     pub(crate) warm_votes: i32,
@@ -163,10 +163,10 @@ impl TrackMemory {
         }
     }
 
-    /// Hardly any network takes it for a person, nor does `hot-spot` on average.
+    /// No network has taken it for a person more than now and then, and `hot-spot` doubts it.
     fn is_doubtful_beside_network(&self) -> bool {
-        let is_alone = self.network_hits as f32 <= CONFIRMED_PART_MIN * self.warm_hits as f32;
-        is_alone && self.warm_score_sum < DOUBTFUL * self.warm_hits as f32
+        let is_doubted = self.person_votes < 0 || self.warm_score_sum < DOUBTFUL * self.warm_hits as f32;
+        self.network_hits < CONFIRMED_HITS && is_doubted
     }
 }
 
@@ -510,18 +510,18 @@ impl Stage {
         }
     }
 
-    /// A warm thing that no detector takes for a person, or hardly where there is no network to ask: a lamp, a bonnet; or a cold one that nothing but a network
-    /// takes for somebody. It has never moved, and is followed and counted, not told. Who walked to his place is told, whatever he looks like there, unless
-    /// the very place was such a thing's before he came.
+    /// A warm thing that no detector takes for a person, or hardly: a lamp, a bonnet; or a cold one that nothing but a network takes for somebody. It has never
+    /// moved, and is followed and counted, not told. Who walked to his place is told, whatever he looks like there, unless (without a network) the very place was
+    /// such a thing's before he came.
     pub(crate) fn is_fixture(&mut self, index: usize, eyes: &Eyes, detectors: &[usize]) -> bool {
         let track = &self.tracks[index];
         let Some(memory) = self.memories.get(&track.id) else { return false };
-        let unlike = memory.person_votes < 0;
         if eyes.has_network(detectors) {
             // Who has been told of is watched, not doubted.
-            let doubted = unlike || memory.warm_votes < 0 || memory.is_doubtful_beside_network();
-            return !memory.moved && doubted && memory.evidence.is_none();
+            let is_warm_thing = memory.is_doubtful_beside_network() && !self.cells.has(track.id);
+            return !memory.moved && (is_warm_thing || memory.warm_votes < 0) && memory.evidence.is_none();
         }
+        let unlike = memory.person_votes < 0;
         // Who is missed where he was found before is watched, not doubted.
         let is_seen = self.cells.has(track.id) || track.hits as f32 >= SEEN_PART_MIN * track.looks as f32;
         let known = || unlike && self.fixture_places.iter().any(|place| place.iou(&track.bbox) > FIXTURE_IOU);
@@ -582,6 +582,14 @@ fn near(a: &PixelBox, b: &PixelBox) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Places under watch are kept over restarts, and by builds that did not know all of a region.
+    #[test]
+    fn a_region_kept_by_an_earlier_build_is_read_and_not_doubted() {
+        let kept = r#"{"area_px":90.0,"centroid":{"x":1.0,"y":2.0},"major_px":20.0,"minor_px":6.0,"angle_rad":0.1,"contrast_sigma":9.0}"#;
+        let blob: patrol_core::Blob = serde_json::from_str(kept).expect("read");
+        assert!(blob.body_like && blob.score > DOUBTFUL);
+    }
 
     #[test]
     fn doubts_at_the_edge_count_for_no_longer_than_they_take() {

@@ -1,7 +1,8 @@
 //! A look from beginning to end: which track goes on, which is lost, which begins and which has ended.
 //!
 //! Sure detections are paired with all tracks first, unsure ones with what is left of the confirmed ones (ByteTrack: Zhang et al., ECCV 2022);
-//! what is left of the sure ones begins new tracks.
+//! what is left of the sure ones begins new tracks. Beside a network a warm region has a part of its score among people; what is sure to `hot-spot` alone is
+//! followed all the same, by tracks of its own, for networks miss many of those who lie.
 
 use crate::assignment::Solver;
 use crate::association::{UNPAIRED_COST, cost, part_inside, setting_off_cost, unsure_cost};
@@ -104,8 +105,17 @@ struct Scratch {
     rows: Vec<usize>,
     high: Vec<usize>,
     low: Vec<usize>,
+    /// Warm regions that no network confirms: of too low a score among people, and sure to `hot-spot` alone.
+    lone: Vec<usize>,
     /// Detection of each track.
     pair: Vec<Option<usize>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Columns {
+    Sure,
+    Unsure,
+    Lone,
 }
 
 impl Tracker {
@@ -261,6 +271,7 @@ impl Tracker {
             self.pair_setting_off(at, detections, dt);
         }
         self.pair_unsure(size, detections);
+        self.pair_lone(size, detections, place_only);
         self.settle(at, size, detections, pixels_per_metre);
         self.begin(at, detections, pixels_per_metre);
         self.watch_second_boxes(at);
@@ -296,18 +307,23 @@ impl Tracker {
     }
 
     fn sort_by_score(&mut self, size: PictureSize, detections: &[Detection]) {
-        let Scratch { high, low, .. } = &mut self.scratch;
+        let Scratch { high, low, lone, .. } = &mut self.scratch;
         high.clear();
         low.clear();
+        lone.clear();
         for (index, detection) in detections.iter().enumerate() {
             if !is_box(&detection.bbox, size) {
                 continue;
             }
-            let score = score_to_follow(detection);
-            if score >= self.config.high_score {
+            if detection.score >= self.config.high_score {
                 high.push(index);
-            } else if score >= self.config.low_score {
+                continue;
+            }
+            if detection.score >= self.config.low_score {
                 low.push(index);
+            }
+            if detection.blob.is_some_and(|blob| !detection.resolved && blob.score >= self.config.high_score) {
+                lone.push(index);
             }
         }
     }
@@ -316,7 +332,7 @@ impl Tracker {
         let Self { live, scratch, .. } = self;
         scratch.rows.clear();
         scratch.rows.extend(0..live.len());
-        scratch.pair_rows(true, |row, column| cost(&live[row], &detections[column], place_only, size));
+        scratch.pair_rows(Columns::Sure, |row, column| cost(&live[row], &detections[column], place_only, size));
     }
 
     /// Somebody who stood still walks on: at two looks a second he no longer overlaps his place.
@@ -329,7 +345,7 @@ impl Tracker {
                 scratch.rows.push(index);
             }
         }
-        scratch.pair_rows(true, |row, column| setting_off_cost(&live[row], &detections[column], dt));
+        scratch.pair_rows(Columns::Sure, |row, column| setting_off_cost(&live[row], &detections[column], dt));
     }
 
     fn pair_unsure(&mut self, size: PictureSize, detections: &[Detection]) {
@@ -340,7 +356,18 @@ impl Tracker {
                 scratch.rows.push(index);
             }
         }
-        scratch.pair_rows(false, |row, column| unsure_cost(&live[row], &detections[column], size));
+        scratch.pair_rows(Columns::Unsure, |row, column| unsure_cost(&live[row], &detections[column], size));
+    }
+
+    /// What is left of the warm regions that no network confirms, with tracks that rest on such regions themselves: their boxes are of another kind, and would
+    /// make one whom a network sees now and then seem to move.
+    fn pair_lone(&mut self, size: PictureSize, detections: &[Detection], place_only: bool) {
+        let Self { live, scratch, .. } = self;
+        let Scratch { lone, pair, rows, .. } = scratch;
+        lone.retain(|index| !pair.contains(&Some(*index)));
+        rows.clear();
+        rows.extend((0..live.len()).filter(|index| pair[*index].is_none() && !live[*index].track.resolved));
+        scratch.pair_rows(Columns::Lone, |row, column| cost(&live[row], &detections[column], place_only, size));
     }
 
     fn settle(&mut self, at: MediaTime, size: PictureSize, detections: &[Detection], pixels_per_metre: &dyn Fn(&PixelBox) -> Option<f32>) {
@@ -355,12 +382,16 @@ impl Tracker {
         }
     }
 
-    /// What is left of the sure detections begins new tracks, unless it is a second box of a track that was just seen.
+    /// What is left of the sure detections begins new tracks, unless it is a second box of a track that was just seen; so does a warm region that no network
+    /// confirms, unless it is the warm part of one whom a network saw lately.
     fn begin(&mut self, at: MediaTime, detections: &[Detection], pixels_per_metre: &dyn Fn(&PixelBox) -> Option<f32>) {
-        for &index in &self.scratch.high {
+        let Scratch { high, lone, .. } = &self.scratch;
+        let begins = high.iter().map(|index| (*index, false)).chain(lone.iter().map(|index| (*index, true)));
+        for (index, is_lone) in begins {
             let detection = &detections[index];
             let second = self.live.iter().any(|live| {
-                live.track.stage == TrackStage::Confirmed && part_inside(&detection.bbox, &live.track.bbox) > self.config.inside_part
+                let is_seen = live.track.stage == TrackStage::Confirmed || (is_lone && live.track.stage == TrackStage::Lost);
+                is_seen && part_inside(&detection.bbox, &live.track.bbox) > self.config.inside_part
             });
             if !second {
                 self.live.push(Live::new(TrackId(self.next_id), at, detection, pixels_per_metre(&detection.bbox)));
@@ -441,10 +472,14 @@ fn lay_down(live: &Live, placeless: &mut Vec<EndedTrack>) {
 }
 
 impl Scratch {
-    /// Pairs the tracks of `rows` with the sure or unsure detections that are left, and takes those out.
-    fn pair_rows(&mut self, sure: bool, cost: impl Fn(usize, usize) -> f32) {
-        let Self { solver, costs, rows, high, low, pair } = self;
-        let columns = if sure { high } else { low };
+    /// Pairs the tracks of `rows` with the detections of a kind that are left, and takes those out.
+    fn pair_rows(&mut self, columns: Columns, cost: impl Fn(usize, usize) -> f32) {
+        let Self { solver, costs, rows, high, low, lone, pair } = self;
+        let columns = match columns {
+            Columns::Sure => high,
+            Columns::Unsure => low,
+            Columns::Lone => lone,
+        };
         if rows.is_empty() || columns.is_empty() {
             return;
         }
@@ -463,13 +498,6 @@ impl Scratch {
         }
         columns.retain(|column| !pair.contains(&Some(*column)));
     }
-}
-
-/// A warm region that no network confirms counts for a part among people; it is followed by what `hot-spot` makes of it alone, for networks miss many of those
-/// who lie.
-fn score_to_follow(detection: &Detection) -> f32 {
-    let alone = detection.blob.filter(|_| !detection.resolved).map_or(0.0, |blob| blob.score);
-    detection.score.max(alone)
 }
 
 /// Whether a detector's box can be one of a picture of `size`.

@@ -1,9 +1,9 @@
 //! Who lies still becomes one lead with evidence; who walks by becomes none; the same pictures give the same leads.
 
 use crate::world::{Blind, BrightBoxes, Doubtful, Faint, Takes, Tape, camera, replay, replay_read, replay_with};
-use patrol_core::PixelBox;
+use patrol_core::{Detection, Picture, PixelBox};
 use patrol_vision::thermal::Polarity;
-use patrol_vision::{Detector, ThermalConfig};
+use patrol_vision::{DetectContext, Detector, ThermalConfig, VisionError};
 
 fn walker(t_s: f64) -> PixelBox {
     PixelBox::new(10.0 + (t_s as f32 * 24.0) % 260.0, 60.0, 20.0, 56.0)
@@ -56,9 +56,25 @@ fn beside_a_network_what_is_doubted_by_hot_spot_too_is_a_fixture() {
     assert_eq!(found(Box::new(Blind), Box::new(Doubtful), puddle), (0, 1), "a lamp");
     assert_eq!(found(Box::new(Blind), Box::new(BrightBoxes), puddle), (1, 0), "a body for hot-spot");
     assert_eq!(found(Box::new(Blind), Box::new(Faint), puddle), (0, 1), "hot-spot makes little of it");
-    assert_eq!(found(Box::new(Takes(puddle)), Box::new(Faint), puddle), (1, 0), "but the network does not");
+    assert_eq!(found(Box::new(NowAndThen), Box::new(Faint), puddle), (1, 0), "but the network does not, now and then");
+    assert_eq!(found(Box::new(NowAndThen), Box::new(Doubtful), puddle), (1, 0), "nor if it has the shape of a lamp");
     assert_eq!(found(Box::new(Takes(puddle)), Box::new(Doubtful), puddle), (1, 0), "a person for the network");
     assert_eq!(found(Box::new(Blind), Box::new(Doubtful), lies_down), (1, 0), "he was seen to come");
+}
+
+/// A network that finds who lies there in every tenth look.
+struct NowAndThen;
+
+impl Detector for NowAndThen {
+    fn detect(&mut self, picture: &Picture, context: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
+        if picture.sequence.is_multiple_of(10) { Takes(puddle).detect(picture, context, out) } else { Ok(()) }
+    }
+    fn name(&self) -> &'static str {
+        "now-and-then"
+    }
+    fn model_sha256(&self) -> &'static str {
+        "hash"
+    }
 }
 
 fn puddle(_: f64) -> PixelBox {

@@ -89,28 +89,52 @@ impl Watched {
 fn a_warm_region_that_no_network_confirms_is_followed() {
     let followed = |alone: f32, resolved: bool| {
         let mut tracker = Tracker::new(TrackerConfig::default(), 1);
-        let bbox = lying(600.0, 400.0);
-        let blob = Blob {
-            area_px: bbox.area(),
-            centroid: bbox.centre(),
-            major_px: bbox.w,
-            minor_px: bbox.h,
-            angle_rad: 0.0,
-            contrast_sigma: 9.0,
-            score: alone,
-            body_like: true,
-        };
-        let detection = Detection { bbox, score: 0.2, source: DetectionSource::HotSpot, resolved, blob: Some(blob) };
+        let detection = Detection { resolved, ..lone(lying(600.0, 400.0), alone) };
         let mut stage = None;
         for look in 0..10 {
-            stage = tracker
-                .update(MediaTime::from_secs_f64(f64::from(look)), SIZE, &[detection], &|_| Some(30.0))
-                .first()
-                .map(|track| track.stage);
+            let at = MediaTime::from_secs_f64(f64::from(look));
+            stage = tracker.update(at, SIZE, &[detection], &|_| Some(30.0)).first().map(|track| track.stage);
         }
         stage
     };
     assert_eq!(followed(0.8, false), Some(TrackStage::Confirmed));
     assert_eq!(followed(0.2, false), None, "hot-spot doubts it, too");
     assert_eq!(followed(0.8, true), None, "where there is no network its score is its own");
+}
+
+/// A warm region as it stands in a list with a network's boxes; `alone`: what `hot-spot` makes of it by itself.
+fn lone(bbox: PixelBox, alone: f32) -> Detection {
+    let blob = Blob {
+        area_px: bbox.area(),
+        centroid: bbox.centre(),
+        major_px: bbox.w,
+        minor_px: bbox.h,
+        angle_rad: 0.0,
+        contrast_sigma: 9.0,
+        score: alone,
+        body_like: true,
+    };
+    Detection { bbox, score: 0.2, source: DetectionSource::HotSpot, resolved: false, blob: Some(blob) }
+}
+
+/// A network sees who lies there in one look of three, `hot-spot` his face in all others: one person, who does not move for that.
+#[test]
+fn the_warm_part_of_one_whom_a_network_sees_now_and_then_is_nobody_else() {
+    let mut tracker = Tracker::new(TrackerConfig::default(), 1);
+    let (body, face) = (lying(600.0, 400.0), PixelBox::new(604.0, 405.0, 12.0, 9.0));
+    let mut seen_by = Vec::new();
+    for look in 0..90 {
+        let detection = if look % 3 == 0 { seen(body) } else { lone(face, 0.8) };
+        let tracks = tracker.update(MediaTime::from_secs_f64(f64::from(look)), SIZE, &[detection], &|_| Some(30.0));
+        seen_by.push(
+            tracks
+                .iter()
+                .filter(|track| track.stage != TrackStage::Tentative)
+                .map(|track| (track.id, track.still_since))
+                .collect::<Vec<_>>(),
+        );
+    }
+    let last = seen_by.last().expect("looks");
+    assert!(seen_by.iter().all(|tracks| tracks.len() <= 1), "{seen_by:?}");
+    assert!(last.len() == 1 && last[0].1.is_some_and(|since| since < MediaTime::from_secs_f64(20.0)), "{last:?}");
 }
