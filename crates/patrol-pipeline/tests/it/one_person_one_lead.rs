@@ -1,9 +1,9 @@
 //! Who lies still becomes one lead with evidence; who walks by becomes none; the same pictures give the same leads.
 
-use crate::world::{Blind, BrightBoxes, Doubtful, Faint, Takes, Tape, camera, replay, replay_read, replay_with};
-use patrol_core::{Detection, Picture, PixelBox};
+use crate::world::{BrightBoxes, Otherwise, Takes, Tape, camera, doubtful, faint, replay, replay_read, replay_with};
+use patrol_core::PixelBox;
 use patrol_vision::thermal::Polarity;
-use patrol_vision::{DetectContext, Detector, ThermalConfig, VisionError};
+use patrol_vision::{Detector, ThermalConfig};
 
 fn walker(t_s: f64) -> PixelBox {
     PixelBox::new(10.0 + (t_s as f32 * 24.0) % 260.0, 60.0, 20.0, 56.0)
@@ -37,9 +37,10 @@ fn who_walks_by_is_no_lead() {
 #[test]
 fn what_never_moved_and_looks_like_no_person_is_a_fixture_and_who_walked_in_is_a_lead() {
     let lamp = PixelBox::new(250.0, 30.0, 40.0, 16.0);
-    let (cameras, room, _) = replay_with(Box::new(Doubtful), vec![(camera("a", 0.5), Tape::of(240.0, 2.0, |_| vec![lamp]))]);
+    let (cameras, room, _) = replay_with(Box::new(Otherwise(doubtful)), vec![(camera("a", 0.5), Tape::of(240.0, 2.0, |_| vec![lamp]))]);
     assert_eq!((room.made_leads().len(), cameras[0].watch.fixtures), (0, 1));
-    let (cameras, room, _) = replay_with(Box::new(Doubtful), vec![(camera("a", 0.5), Tape::of(240.0, 2.0, |t| vec![lies_down(t), lamp]))]);
+    let (cameras, room, _) =
+        replay_with(Box::new(Otherwise(doubtful)), vec![(camera("a", 0.5), Tape::of(240.0, 2.0, |t| vec![lies_down(t), lamp]))]);
     let leads = room.made_leads();
     assert_eq!((leads.len(), cameras[0].watch.fixtures), (1, 1), "{leads:#?}");
     assert!(leads.values().all(|lead| lead.place.bbox.x < 200.0));
@@ -48,33 +49,22 @@ fn what_never_moved_and_looks_like_no_person_is_a_fixture_and_who_walked_in_is_a
 /// Networks miss half of those who lie: what one says nothing of is a fixture only where `hot-spot` doubts it as well.
 #[test]
 fn beside_a_network_what_is_doubted_by_hot_spot_too_is_a_fixture() {
-    let found = |network: Box<dyn Detector>, hot_spot: Box<dyn Detector>, place: fn(f64) -> PixelBox| {
+    let found = |network: fn(f64) -> Option<PixelBox>, hot_spot: Box<dyn Detector>, place: fn(f64) -> PixelBox| {
         let tape = Tape::of(840.0, 1.0, |t| vec![place(t)]);
-        let (cameras, room, _) = replay_read(&ThermalConfig::default(), vec![network, hot_spot], vec![(camera("a", 0.5), tape)]);
+        let detectors: Vec<Box<dyn Detector>> = vec![Box::new(Takes(network)), hot_spot];
+        let (cameras, room, _) = replay_read(&ThermalConfig::default(), detectors, vec![(camera("a", 0.5), tape)]);
         (room.made_leads().len(), cameras[0].watch.fixtures)
     };
-    assert_eq!(found(Box::new(Blind), Box::new(Doubtful), puddle), (0, 1), "a lamp");
-    assert_eq!(found(Box::new(Blind), Box::new(BrightBoxes), puddle), (1, 0), "a body for hot-spot");
-    assert_eq!(found(Box::new(Blind), Box::new(Faint), puddle), (0, 1), "hot-spot makes little of it");
-    assert_eq!(found(Box::new(NowAndThen), Box::new(Faint), puddle), (1, 0), "but the network does not, now and then");
-    assert_eq!(found(Box::new(NowAndThen), Box::new(Doubtful), puddle), (1, 0), "nor if it has the shape of a lamp");
-    assert_eq!(found(Box::new(Takes(puddle)), Box::new(Doubtful), puddle), (1, 0), "a person for the network");
-    assert_eq!(found(Box::new(Blind), Box::new(Doubtful), lies_down), (1, 0), "he was seen to come");
-}
-
-/// A network that finds who lies there in every tenth look.
-struct NowAndThen;
-
-impl Detector for NowAndThen {
-    fn detect(&mut self, picture: &Picture, context: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
-        if picture.sequence.is_multiple_of(10) { Takes(puddle).detect(picture, context, out) } else { Ok(()) }
-    }
-    fn name(&self) -> &'static str {
-        "now-and-then"
-    }
-    fn model_sha256(&self) -> &'static str {
-        "hash"
-    }
+    let lamp = || Box::new(Otherwise(doubtful));
+    let little = || Box::new(Otherwise(faint));
+    let now_and_then = |t: f64| (t as u64).is_multiple_of(10).then(|| puddle(t));
+    assert_eq!(found(|_| None, lamp(), puddle), (0, 1), "a lamp");
+    assert_eq!(found(|_| None, Box::new(BrightBoxes), puddle), (1, 0), "a body for hot-spot");
+    assert_eq!(found(|_| None, little(), puddle), (0, 1), "hot-spot makes little of it");
+    assert_eq!(found(now_and_then, little(), puddle), (1, 0), "but the network does not, now and then");
+    assert_eq!(found(now_and_then, lamp(), puddle), (1, 0), "nor if it has the shape of a lamp");
+    assert_eq!(found(|t| Some(puddle(t)), lamp(), puddle), (1, 0), "a person for the network");
+    assert_eq!(found(|_| None, lamp(), lies_down), (1, 0), "he was seen to come");
 }
 
 fn puddle(_: f64) -> PixelBox {
@@ -85,7 +75,7 @@ fn puddle(_: f64) -> PixelBox {
 fn taken(polarity: Polarity, place: fn(f64) -> PixelBox, level: fn(f64) -> u8) -> (usize, u32) {
     let tape = Tape::with(level, 240.0, 2.0, |t| vec![place(t)]);
     let thermal = ThermalConfig { polarity, ..ThermalConfig::default() };
-    let (cameras, room, _) = replay_read(&thermal, vec![Box::new(Takes(place))], vec![(camera("a", 0.5), tape)]);
+    let (cameras, room, _) = replay_read(&thermal, vec![Box::new(Takes(move |t| Some(place(t))))], vec![(camera("a", 0.5), tape)]);
     (room.made_leads().len(), cameras[0].watch.fixtures)
 }
 

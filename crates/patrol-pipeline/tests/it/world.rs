@@ -155,68 +155,44 @@ pub(crate) fn cold_night() -> TimedEvent {
     TimedEvent { at: START, event: DeskEvent::Weather(weather) }
 }
 
-/// Finds the same, and says of each that only a person could tell: a lamp, a bonnet, or somebody whom the camera shows clipped.
-pub(crate) struct Doubtful;
+/// Finds the same, and makes something else of each.
+pub(crate) struct Otherwise(pub(crate) fn(&mut Detection));
 
-impl Detector for Doubtful {
+impl Detector for Otherwise {
     fn detect(&mut self, picture: &Picture, context: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
         BrightBoxes.detect(picture, context, out)?;
         for found in out.iter_mut() {
-            found.resolved = false;
-            found.blob = found.blob.map(|blob| Blob { body_like: false, ..blob });
+            (self.0)(found);
         }
         Ok(())
     }
     fn name(&self) -> &'static str {
-        "doubtful"
+        "otherwise"
     }
     fn model_sha256(&self) -> &'static str {
         ""
     }
 }
 
-/// Finds the same, and makes little of it.
-pub(crate) struct Faint;
-
-impl Detector for Faint {
-    fn detect(&mut self, picture: &Picture, context: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
-        BrightBoxes.detect(picture, context, out)?;
-        for found in out.iter_mut() {
-            found.score = 0.35;
-            found.blob = found.blob.map(|blob| Blob { score: 0.35, ..blob });
-        }
-        Ok(())
-    }
-    fn name(&self) -> &'static str {
-        "faint"
-    }
-    fn model_sha256(&self) -> &'static str {
-        ""
-    }
+/// Only a person could tell: a lamp, a bonnet, or somebody whom the camera shows clipped.
+pub(crate) fn doubtful(found: &mut Detection) {
+    found.resolved = false;
+    found.blob = found.blob.map(|blob| Blob { body_like: false, ..blob });
 }
 
-/// A network that finds nobody.
-pub(crate) struct Blind;
-
-impl Detector for Blind {
-    fn detect(&mut self, _: &Picture, _: &DetectContext<'_>, _: &mut Vec<Detection>) -> Result<(), VisionError> {
-        Ok(())
-    }
-    fn name(&self) -> &'static str {
-        "blind"
-    }
-    fn model_sha256(&self) -> &'static str {
-        "hash"
-    }
+/// Of the shape of a body, and hardly warmer than around it.
+pub(crate) fn faint(found: &mut Detection) {
+    found.score = 0.35;
+    found.blob = found.blob.map(|blob| Blob { score: 0.35, ..blob });
 }
 
-/// A network that takes what is at a place at each time for a person, warm or not.
-pub(crate) struct Takes(pub(crate) fn(f64) -> PixelBox);
+/// A network that takes what is at a place at each time for a person, warm or not, or nothing.
+pub(crate) struct Takes<F>(pub(crate) F);
 
-impl Detector for Takes {
+impl<F: Fn(f64) -> Option<PixelBox> + Send> Detector for Takes<F> {
     fn detect(&mut self, picture: &Picture, _: &DetectContext<'_>, out: &mut Vec<Detection>) -> Result<(), VisionError> {
-        let bbox = (self.0)(picture.media_time.as_secs_f64());
-        out.push(Detection { bbox, score: 0.6, source: DetectionSource::Network, resolved: true, blob: None });
+        let found = (self.0)(picture.media_time.as_secs_f64());
+        out.extend(found.map(|bbox| Detection { bbox, score: 0.6, source: DetectionSource::Network, resolved: true, blob: None }));
         Ok(())
     }
     fn name(&self) -> &'static str {
