@@ -4,6 +4,7 @@ use crate::geometry::PictureSize;
 use crate::time::{MediaTime, WallEstimate};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use thiserror::Error;
 
 /// Planes straight from the decoder.
@@ -57,6 +58,8 @@ impl PixelBuffer for Vec<Vec<u8>> {
     }
 }
 
+static MADE: AtomicU64 = AtomicU64::new(0);
+
 /// One picture of one feed. Cloning shares the pixels.
 #[derive(Clone)]
 pub struct Picture {
@@ -64,6 +67,7 @@ pub struct Picture {
     format: PixelFormat,
     strides: [usize; 3],
     pixels: Arc<dyn PixelBuffer>,
+    identity: u64,
     /// Counts the pictures of a feed from 0, dropped ones included.
     pub sequence: u64,
     pub media_time: MediaTime,
@@ -105,7 +109,8 @@ impl Picture {
             }
             *kept = stride;
         }
-        Ok(Self { size, format, strides: kept, pixels, sequence, media_time, captured })
+        let identity = MADE.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { size, format, strides: kept, pixels, identity, sequence, media_time, captured })
     }
 
     /// A picture from tightly packed planes.
@@ -127,6 +132,10 @@ impl Picture {
     pub fn format(&self) -> PixelFormat {
         self.format
     }
+    /// The same for all clones, and for no other picture of this process: what was computed of the pixels holds for as long as this is the same.
+    pub fn identity(&self) -> u64 {
+        self.identity
+    }
     /// Bytes from one row of plane `index` to the next.
     pub fn stride(&self, index: usize) -> usize {
         self.strides[index]
@@ -137,8 +146,26 @@ impl Picture {
     }
     /// The pixels of one row of plane `index`, without padding.
     pub fn row(&self, index: usize, y: usize) -> &[u8] {
-        let start = self.strides[index] * y;
-        &self.plane(index)[start..start + self.format.plane_extent(index, self.size).0]
+        self.rows(index).row(y)
+    }
+    /// Plane `index`, for whoever reads many of its rows: a decoder's buffer takes its time to say where a plane begins.
+    pub fn rows(&self, index: usize) -> PlaneRows<'_> {
+        PlaneRows { bytes: self.plane(index), stride: self.strides[index], len: self.format.plane_extent(index, self.size).0 }
+    }
+}
+
+/// The rows of one plane.
+#[derive(Debug, Clone, Copy)]
+pub struct PlaneRows<'a> {
+    bytes: &'a [u8],
+    stride: usize,
+    len: usize,
+}
+
+impl<'a> PlaneRows<'a> {
+    /// The pixels of row `y`, without padding.
+    pub fn row(&self, y: usize) -> &'a [u8] {
+        &self.bytes[self.stride * y..][..self.len]
     }
 }
 

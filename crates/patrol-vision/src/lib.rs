@@ -31,6 +31,7 @@ pub mod runtime;
 pub mod thermal;
 pub mod tiles;
 pub mod usability;
+mod vectors;
 mod view_map;
 mod view_sign;
 mod warmth;

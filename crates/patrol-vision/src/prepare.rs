@@ -6,6 +6,7 @@
 use crate::card::{ChannelOrder, InputSpec, Letterbox};
 use crate::luma::{LUMA_RGB, StretchFinder};
 use crate::resample::{Axis, columns_into, rows_into, rows16_into};
+use crate::vectors::widest;
 use patrol_core::{Modality, Picture, PictureSize, PixelBox, PixelFormat};
 
 /// Pictures higher than this are taken as ITU-R BT.709, others as BT.601: what decoders assume of untagged video.
@@ -159,14 +160,16 @@ impl Preparer {
         match picture.format() {
             PixelFormat::Gray8 => luma_into(picture, geometry, y, &mut self.sums[..width], r),
             PixelFormat::Gray16Le => {
-                rows16_into(&geometry.y, y, |row| picture.row(0, row), &mut self.sums16[..width]);
+                let plane = picture.rows(0);
+                rows16_into(&geometry.y, y, |row| plane.row(row), &mut self.sums16[..width]);
                 columns_into::<1, _>(&geometry.x, &self.sums16[..width], 0, r);
                 for value in r.iter_mut() {
                     *value = ((*value - black) * gain).clamp(0.0, 255.0);
                 }
             }
             PixelFormat::Rgb8 => {
-                rows_into(&geometry.y, y, |row| picture.row(0, row), &mut self.sums[..width * 3]);
+                let plane = picture.rows(0);
+                rows_into(&geometry.y, y, |row| plane.row(row), &mut self.sums[..width * 3]);
                 columns_into::<3, _>(&geometry.x, &self.sums[..width * 3], 0, r);
                 columns_into::<3, _>(&geometry.x, &self.sums[..width * 3], 1, g);
                 columns_into::<3, _>(&geometry.x, &self.sums[..width * 3], 2, b);
@@ -188,11 +191,13 @@ impl Preparer {
                     let chroma = width.div_ceil(2);
                     if picture.format() == PixelFormat::I420 {
                         for (plane, out) in [(1, &mut *g), (2, &mut *b)] {
-                            rows_into(&geometry.chroma_y, y, |row| picture.row(plane, row), &mut self.sums[..chroma]);
+                            let plane = picture.rows(plane);
+                            rows_into(&geometry.chroma_y, y, |row| plane.row(row), &mut self.sums[..chroma]);
                             columns_into::<1, _>(&geometry.chroma_x, &self.sums[..chroma], 0, out);
                         }
                     } else {
-                        rows_into(&geometry.chroma_y, y, |row| picture.row(1, row), &mut self.sums[..chroma * 2]);
+                        let plane = picture.rows(1);
+                        rows_into(&geometry.chroma_y, y, |row| plane.row(row), &mut self.sums[..chroma * 2]);
                         columns_into::<2, _>(&geometry.chroma_x, &self.sums[..chroma * 2], 0, g);
                         columns_into::<2, _>(&geometry.chroma_x, &self.sums[..chroma * 2], 1, b);
                     }
@@ -213,9 +218,12 @@ impl Preparer {
             let source = if self.input.order == ChannelOrder::Bgr { &self.rows[2 - channel] } else { &self.rows[channel] };
             let start = (channel * model_height + geometry.top + y) * model_width + geometry.left;
             let (gain, offset) = self.normalisation(channel);
-            for (out, value) in tensor[start..start + geometry.width].iter_mut().zip(source) {
-                *out = value * gain + offset;
-            }
+            let row = &mut tensor[start..start + geometry.width];
+            widest(|| {
+                for (out, value) in row.iter_mut().zip(source) {
+                    *out = value * gain + offset;
+                }
+            });
         }
     }
 
@@ -241,7 +249,8 @@ fn luma_into(picture: &Picture, geometry: &Geometry, y: usize, sums: &mut [u16],
         }
         return;
     }
-    rows_into(&geometry.y, y, |row| picture.row(0, row), sums);
+    let plane = picture.rows(0);
+    rows_into(&geometry.y, y, |row| plane.row(row), sums);
     columns_into::<1, _>(&geometry.x, sums, 0, out);
 }
 
@@ -249,13 +258,15 @@ fn luma_into(picture: &Picture, geometry: &Geometry, y: usize, sums: &mut [u16],
 fn rgb_from_yuv(height: u32, y: &mut [f32], u: &mut [f32], v: &mut [f32]) {
     // Rows of the inverse matrices, ITU-R BT.601 and BT.709, for 8-bit limited range.
     let (rv, gu, gv, bu) = if height > BT601_HEIGHT_MAX { (1.7927, 0.2132, 0.5329, 2.1124) } else { (1.5960, 0.3918, 0.8130, 2.0172) };
-    for ((y, u), v) in y.iter_mut().zip(u).zip(v) {
-        let luma = (*y - LUMA_BLACK) * LUMA_GAIN;
-        let (cb, cr) = (*u - 128.0, *v - 128.0);
-        *y = (luma + rv * cr).clamp(0.0, 255.0);
-        *u = (luma - gu * cb - gv * cr).clamp(0.0, 255.0);
-        *v = (luma + bu * cb).clamp(0.0, 255.0);
-    }
+    widest(|| {
+        for ((y, u), v) in y.iter_mut().zip(u).zip(v) {
+            let luma = (*y - LUMA_BLACK) * LUMA_GAIN;
+            let (cb, cr) = (*u - 128.0, *v - 128.0);
+            *y = (luma + rv * cr).clamp(0.0, 255.0);
+            *u = (luma - gu * cb - gv * cr).clamp(0.0, 255.0);
+            *v = (luma + bu * cb).clamp(0.0, 255.0);
+        }
+    });
 }
 
 fn geometry(input: &InputSpec, size: PictureSize, format: PixelFormat, crop: PixelBox, (scale_max, shift): (f32, u32)) -> Geometry {

@@ -3,6 +3,8 @@
 //! Weights are 8-bit fixed point and sum to 256 per output pixel, so that a column of 8-bit pixels weighted along one axis
 //! fits 16 bits and the vertical pass runs in 16-bit lanes.
 
+use crate::vectors::widest;
+
 /// Bits of a weight; two axes make twice as many.
 pub(crate) const WEIGHT_BITS: u32 = 8;
 /// Above this many source pixels per output pixel two taps would skip pixels, and all that are covered are averaged.
@@ -99,16 +101,18 @@ pub(crate) fn rows_into<'a>(axis: &Axis, output: usize, row: impl Fn(usize) -> &
             continue;
         }
         let source = &row(start + tap)[..sums.len()];
-        if first {
-            for (sum, &pixel) in sums.iter_mut().zip(source) {
-                *sum = u16::from(pixel).wrapping_mul(weight);
+        widest(|| {
+            if first {
+                for (sum, &pixel) in sums.iter_mut().zip(source) {
+                    *sum = u16::from(pixel).wrapping_mul(weight);
+                }
+            } else {
+                for (sum, &pixel) in sums.iter_mut().zip(source) {
+                    *sum = sum.wrapping_add(u16::from(pixel).wrapping_mul(weight));
+                }
             }
-            first = false;
-        } else {
-            for (sum, &pixel) in sums.iter_mut().zip(source) {
-                *sum = sum.wrapping_add(u16::from(pixel).wrapping_mul(weight));
-            }
-        }
+        });
+        first = false;
     }
 }
 
@@ -154,15 +158,17 @@ fn columns_of<const STEP: usize, const TAPS: usize, T: Copy + Into<u32>>(
     unit: f32,
 ) {
     let weights = axis.weights.as_chunks::<TAPS>().0;
-    for ((value, weights), &start) in out.iter_mut().zip(weights).zip(&axis.starts) {
-        let start = start as usize * STEP + channel;
-        let samples = &sums[start..=start + (TAPS - 1) * STEP];
-        let mut sum = 0_u32;
-        for tap in 0..TAPS {
-            sum += u32::from(weights[tap]) * samples[tap * STEP].into();
+    widest(|| {
+        for ((value, weights), &start) in out.iter_mut().zip(weights).zip(&axis.starts) {
+            let start = start as usize * STEP + channel;
+            let samples = &sums[start..=start + (TAPS - 1) * STEP];
+            let mut sum = 0_u32;
+            for tap in 0..TAPS {
+                sum += u32::from(weights[tap]) * samples[tap * STEP].into();
+            }
+            *value = sum as f32 * unit;
         }
-        *value = sum as f32 * unit;
-    }
+    });
 }
 
 #[cfg(test)]

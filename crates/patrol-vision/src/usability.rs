@@ -4,6 +4,7 @@
 //! thermal pictures of low contrast all pass.
 
 use crate::luma;
+use crate::vectors::widest;
 use patrol_core::{Picture, PictureSize, PixelFormat, UnusableKind};
 use std::cell::RefCell;
 
@@ -253,11 +254,13 @@ fn adder(stride: usize) -> Option<Adder> {
 
 /// `PIXELS`: of the picture along a block; the compiler knows where the worked ones stand.
 fn add_blocks<const PIXELS: usize>(row: &[u8], sums: &mut [u16]) {
-    for (sum, block) in sums.iter_mut().zip(row.as_chunks::<PIXELS>().0) {
-        for worked in 0..BLOCK {
-            *sum += u16::from(block[worked * (PIXELS / BLOCK)]);
+    widest(|| {
+        for (sum, block) in sums.iter_mut().zip(row.as_chunks::<PIXELS>().0) {
+            for worked in 0..BLOCK {
+                *sum += u16::from(block[worked * (PIXELS / BLOCK)]);
+            }
         }
-    }
+    });
 }
 
 /// Of three parts in rising order.

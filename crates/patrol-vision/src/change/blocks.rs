@@ -1,7 +1,9 @@
 //! A picture as means of small blocks: what noise averages out of, and what a body of 8 × 14 pixels still fills.
 
 use crate::luma;
+use crate::vectors::widest;
 use patrol_core::{Picture, PictureSize, PixelBox, PixelFormat};
+use std::cell::RefCell;
 use std::ops::Range;
 
 /// Side of a block, pixels: a body of 8 × 14 px fills one of 4 whole wherever it lies, and 16 px of two blocks of 8 to two fifths.
@@ -36,9 +38,33 @@ pub(super) struct Blocks {
     clipped: Vec<u8>,
 }
 
+/// The blocks of the picture measured last on a thread: an examined look asks for them to compare, to keep, and for the scenery.
+#[derive(Debug, Default)]
+struct Measured {
+    /// [`Picture::identity`]
+    of: Option<u64>,
+    blocks: Blocks,
+    maker: BlockMaker,
+}
+
+thread_local! {
+    static MEASURED: RefCell<Measured> = RefCell::new(Measured::default());
+}
+
+/// What `then` makes of the picture's blocks.
+pub(super) fn measured<R>(picture: &Picture, then: impl FnOnce(&Blocks) -> R) -> R {
+    MEASURED.with_borrow_mut(|measured| {
+        if measured.of != Some(picture.identity()) {
+            measured.blocks.measure(picture, &mut measured.maker);
+            measured.of = Some(picture.identity());
+        }
+        then(&measured.blocks)
+    })
+}
+
 /// Buffers of [`Blocks::measure`].
 #[derive(Debug, Default)]
-pub(super) struct BlockMaker {
+struct BlockMaker {
     row: Vec<f32>,
     grey: Vec<u8>,
     /// Sums of two pixel columns each: of ten rows they fit.
@@ -51,7 +77,7 @@ pub(super) struct BlockMaker {
 }
 
 impl Blocks {
-    pub(super) fn measure(&mut self, picture: &Picture, maker: &mut BlockMaker) {
+    fn measure(&mut self, picture: &Picture, maker: &mut BlockMaker) {
         self.layout = Layout::of(picture);
         let Layout { columns, rows, side, .. } = self.layout;
         let (w, h) = (picture.size().width as usize, picture.size().height as usize);
@@ -205,13 +231,14 @@ impl BlockMaker {
             }
             return;
         }
+        let plane = picture.rows(0);
         let many = lines.start..lines.start + lines.len() / ROWS_AT_ONCE * ROWS_AT_ONCE;
         for y in many.clone().step_by(ROWS_AT_ONCE) {
-            let rows: [&[u8]; ROWS_AT_ONCE] = std::array::from_fn(|row| picture.row(0, y + row));
+            let rows: [&[u8]; ROWS_AT_ONCE] = std::array::from_fn(|row| plane.row(y + row));
             self.add_grey(rows, side);
         }
         for y in many.end..lines.end {
-            self.add_grey([picture.row(0, y)], side);
+            self.add_grey([plane.row(y)], side);
         }
     }
 
@@ -219,21 +246,23 @@ impl BlockMaker {
     fn add_grey<const ROWS: usize>(&mut self, rows: [&[u8]; ROWS], side: usize) {
         // Two pixels are a word.
         let words = rows.map(|row| &row.as_chunks::<2>().0[..self.lanes.len()]);
-        for (index, lane) in self.lanes.iter_mut().enumerate() {
-            let mut sum = *lane;
-            for row in words {
-                let two = u16::from_le_bytes(row[index]);
-                sum += (two & 0xff) + (two >> 8);
+        widest(|| {
+            for (index, lane) in self.lanes.iter_mut().enumerate() {
+                let mut sum = *lane;
+                for row in words {
+                    let two = u16::from_le_bytes(row[index]);
+                    sum += (two & 0xff) + (two >> 8);
+                }
+                *lane = sum;
             }
-            *lane = sum;
-        }
+        });
         let whole = 2 * self.lanes.len();
         let last = self.sums.len() - 1;
         for row in rows {
             for (x, &pixel) in (whole..).zip(&row[whole..]) {
                 self.sums[(x / side).min(last)] += u32::from(pixel);
             }
-            let (least, most) = row.iter().fold((u8::MAX, 0), |(least, most), &pixel| (least.min(pixel), most.max(pixel)));
+            let (least, most) = widest(|| row.iter().fold((u8::MAX, 0), |(least, most), &pixel| (least.min(pixel), most.max(pixel))));
             if least == 0 || most == u8::MAX {
                 self.any_clipped = true;
                 for (index, pixels) in row.chunks(side).enumerate() {
@@ -246,14 +275,16 @@ impl BlockMaker {
     }
 
     fn gather(&mut self, side: usize) {
-        if side == SIDE_LARGE {
-            for (sum, [a, b, c, d]) in self.sums.iter_mut().zip(self.lanes.as_chunks::<4>().0) {
-                *sum += u32::from(a + b) + u32::from(c + d);
+        widest(|| {
+            if side == SIDE_LARGE {
+                for (sum, [a, b, c, d]) in self.sums.iter_mut().zip(self.lanes.as_chunks::<4>().0) {
+                    *sum += u32::from(a + b) + u32::from(c + d);
+                }
+            } else {
+                for (sum, [a, b]) in self.sums.iter_mut().zip(self.lanes.as_chunks::<2>().0) {
+                    *sum += u32::from(a + b);
+                }
             }
-        } else {
-            for (sum, [a, b]) in self.sums.iter_mut().zip(self.lanes.as_chunks::<2>().0) {
-                *sum += u32::from(a + b);
-            }
-        }
+        });
     }
 }

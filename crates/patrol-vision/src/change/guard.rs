@@ -1,9 +1,10 @@
 //! Is a picture unchanged against the last one examined in full?
 
-use super::blocks::{BlockMaker, Blocks, Layout, clip_parts};
+use super::blocks::{Blocks, Layout, clip_parts, measured};
 use super::fit::{Light, SIGMA_PER_MAD, quantile};
 use super::restless::Restless;
-use patrol_core::{Picture, PixelBox};
+use crate::vectors::widest;
+use patrol_core::{Picture, PictureSize, PixelBox};
 use std::cell::RefCell;
 
 /// A change is farther from the reference than so many σ: of the 32 400 blocks of a 1080p picture, noise takes one that far in 10⁷ pictures.
@@ -75,8 +76,6 @@ pub struct ChangeGuard {
 /// Buffers of one thread; nothing is carried from picture to picture.
 #[derive(Debug, Default)]
 struct Scratch {
-    maker: BlockMaker,
-    now: Blocks,
     pairs: Vec<(f32, f32)>,
     values: Vec<f32>,
     /// `now` minus what the reference leads to expect, grey levels, first of blocks, then pooled in larger windows; 0 where nothing counts.
@@ -101,16 +100,12 @@ impl ChangeGuard {
 
     /// Call for every picture that can be judged, in order. `ignored`: overlays known otherwise.
     pub fn judge(&mut self, picture: &Picture, ignored: &[PixelBox]) -> Change {
-        SCRATCH.with_borrow_mut(|scratch| self.judge_in(scratch, picture, ignored))
+        SCRATCH.with_borrow_mut(|scratch| measured(picture, |now| self.judge_in(scratch, now, picture.size(), ignored)))
     }
 
-    /// The picture judged last was examined in full: it is what later ones are compared with. It is measured once more: examining it took a hundred times as
-    /// long, and whoever kept it for all cameras would keep half as much again.
+    /// The picture judged last was examined in full: it is what later ones are compared with.
     pub fn examined(&mut self, picture: &Picture) {
-        SCRATCH.with_borrow_mut(|scratch| {
-            scratch.now.measure(picture, &mut scratch.maker);
-            std::mem::swap(self.reference.get_or_insert_default(), &mut scratch.now);
-        });
+        measured(picture, |now| self.reference.get_or_insert_default().clone_from(now));
         self.last_light = Light::SAME;
     }
 
@@ -121,26 +116,24 @@ impl ChangeGuard {
         self.restless.restart();
     }
 
-    fn judge_in(&mut self, scratch: &mut Scratch, picture: &Picture, ignored: &[PixelBox]) -> Change {
-        scratch.now.measure(picture, &mut scratch.maker);
-        if self.layout != scratch.now.layout || self.reference.as_ref().is_some_and(|reference| reference.layout != scratch.now.layout) {
+    fn judge_in(&mut self, scratch: &mut Scratch, now: &Blocks, size: PictureSize, ignored: &[PixelBox]) -> Change {
+        if self.layout != now.layout || self.reference.as_ref().is_some_and(|reference| reference.layout != now.layout) {
             self.restart();
-            self.layout = scratch.now.layout;
+            self.layout = now.layout;
         }
         let change = match &self.reference {
             None => Change::NoReference,
             Some(reference) => {
-                let light = scratch.light(reference);
-                let (change, sigma) = scratch.compare(reference, light, &self.restless, ignored);
+                let light = scratch.light(now, reference);
+                let (change, sigma) = scratch.compare(now, reference, light, &self.restless, ignored);
                 let least = (CHANGE_SIGMA * sigma).max(WINDOWS[0].least);
-                self.restless.learn(&scratch.now, light.since(self.last_light), least);
+                self.restless.learn(now, light.since(self.last_light), least);
                 self.last_light = light;
                 // Where everything is another, all of it would pass for noise.
                 let quiet = self.quiet.get_or_insert(sigma);
                 let is_another = sigma > WHOLE_MIN && sigma > WHOLE_FACTOR * *quiet;
                 *quiet = if is_another { *quiet * QUIET_RISE } else { sigma.clamp(*quiet * QUIET_FALL, *quiet * QUIET_RISE) };
                 if is_another {
-                    let size = picture.size();
                     let at = PixelBox::new(0.0, 0.0, size.width as f32, size.height as f32);
                     Change::Changed { part: 1.0, at }
                 } else {
@@ -148,7 +141,7 @@ impl ChangeGuard {
                 }
             }
         };
-        self.restless.see(&scratch.now);
+        self.restless.see(now);
         change
     }
 }
@@ -160,13 +153,8 @@ impl Default for Light {
 }
 
 impl Scratch {
-    /// Every so many blocks are looked at where not all are needed; odd, so that columns of all numbers come in.
-    fn step(&self) -> usize {
-        (self.now.len() / SAMPLES).max(1) | 1
-    }
-
-    fn light(&mut self, reference: &Blocks) -> Light {
-        let (now, step) = (&self.now, self.step());
+    fn light(&mut self, now: &Blocks, reference: &Blocks) -> Light {
+        let step = step(now.len());
         let pairs = |i: usize| (reference.level(i), now.level(i));
         self.pairs.clear();
         let clear = |&i: &usize| reference.clipped()[i] | now.clipped()[i] == 0;
@@ -179,50 +167,50 @@ impl Scratch {
     }
 
     /// What has changed, and σ of a block's noise.
-    fn compare(&mut self, reference: &Blocks, light: Light, restless: &Restless, ignored: &[PixelBox]) -> (Change, f32) {
-        self.subtract(reference, light);
+    fn compare(&mut self, now: &Blocks, reference: &Blocks, light: Light, restless: &Restless, ignored: &[PixelBox]) -> (Change, f32) {
+        self.subtract(now, reference, light);
         if restless.any() || !ignored.is_empty() {
             self.silent.clear();
-            self.silent.resize(self.now.len(), false);
-            restless.mark(&self.now.layout, &mut self.silent);
+            self.silent.resize(now.len(), false);
+            restless.mark(&now.layout, &mut self.silent);
             for area in ignored {
-                self.now.layout.for_touched(area, |index| self.silent[index] = true);
+                now.layout.for_touched(area, |index| self.silent[index] = true);
             }
             for (left, &silent) in self.left.iter_mut().zip(&self.silent) {
                 *left = if silent { 0.0 } else { *left };
             }
         }
         let sigma = self.noise();
-        self.measure_tiles((TILE_CAP_SIGMA * sigma).max(TILE_CAP_MIN));
+        self.measure_tiles(now.layout.columns, (TILE_CAP_SIGMA * sigma).max(TILE_CAP_MIN));
         self.marks.clear();
-        self.marks.resize(self.now.len(), false);
+        self.marks.resize(now.len(), false);
         let mut strongest = (0.0_f32, 0_usize);
         let mut blocks = 1;
         for window in WINDOWS {
-            while blocks * self.now.layout.side < window.side {
-                self.pool(blocks);
+            while blocks * now.layout.side < window.side {
+                self.pool(now.layout.columns, blocks);
                 blocks *= 2;
             }
-            self.find(window, blocks / 2, &mut strongest);
+            self.find(now.layout.columns, window, blocks / 2, &mut strongest);
         }
         let changed = self.marks.iter().filter(|mark| **mark).count();
         if changed == 0 {
             return (Change::Unchanged, sigma);
         }
-        (Change::Changed { part: changed as f32 / self.now.len() as f32, at: self.surround(strongest.1) }, sigma)
+        (Change::Changed { part: changed as f32 / now.len() as f32, at: self.surround(&now.layout, strongest.1) }, sigma)
     }
 
     /// Fills `left` and `clear`. Where white or black cut pixels off, a difference may be as large as what was cut.
-    fn subtract(&mut self, reference: &Blocks, light: Light) {
-        let unit = self.now.unit();
+    fn subtract(&mut self, now: &Blocks, reference: &Blocks, light: Light) {
+        let unit = now.unit();
         let (gain, offset) = (light.gain, light.offset);
         self.left.clear();
-        let levels = self.now.levels().iter().zip(reference.levels());
-        self.left.extend(levels.map(|(&now, &before)| unit * (f32::from(now) - gain * f32::from(before)) - offset));
+        let levels = now.levels().iter().zip(reference.levels());
+        widest(|| self.left.extend(levels.map(|(&now, &before)| unit * (f32::from(now) - gain * f32::from(before)) - offset)));
         let (white, black) = (light.apply(255.0), offset);
         self.clear.clear();
-        self.clear.extend(self.now.clipped().iter().zip(reference.clipped()).map(|(now, before)| now | before == 0));
-        let clipped = self.now.clipped().chunks(LINE).zip(reference.clipped().chunks(LINE));
+        widest(|| self.clear.extend(now.clipped().iter().zip(reference.clipped()).map(|(now, before)| now | before == 0)));
+        let clipped = now.clipped().chunks(LINE).zip(reference.clipped().chunks(LINE));
         let any = |parts: &[u8]| parts.iter().fold(0, |all, part| all | part) != 0;
         let lines = self.left.chunks_mut(LINE).zip(clipped).filter(|(_, (now, before))| any(now) || any(before));
         let blocks = lines.flat_map(|(left, (now, before))| left.iter_mut().zip(now.iter().zip(before)));
@@ -236,25 +224,25 @@ impl Scratch {
 
     /// Makes `left` the means of windows twice as wide and high, of which each is known by its upper left block; `half` blocks are the old
     /// side. Windows that do not fit in stand for none.
-    fn pool(&mut self, half: usize) {
-        let columns = self.now.layout.columns;
+    fn pool(&mut self, columns: usize, half: usize) {
         self.pooled.clear();
         self.pooled.resize(self.left.len(), 0.0);
         let lines = self.left.chunks_exact(columns);
         for ((out, above), below) in self.pooled.chunks_exact_mut(columns).zip(lines.clone()).zip(lines.skip(half)) {
             let squares = above.iter().zip(&above[half.min(columns)..]).zip(below.iter().zip(&below[half.min(columns)..]));
-            for (out, ((a, b), (c, d))) in out.iter_mut().zip(squares) {
-                *out = 0.25 * (a + b + c + d);
-            }
+            widest(|| {
+                for (out, ((a, b), (c, d))) in out.iter_mut().zip(squares) {
+                    *out = 0.25 * (a + b + c + d);
+                }
+            });
         }
         std::mem::swap(&mut self.left, &mut self.pooled);
     }
 
     /// Marks what is beyond noise in `left` as it is pooled now; in the middle of windows, `half` blocks on.
-    fn find(&mut self, window: Window, half: usize, strongest: &mut (f32, usize)) {
+    fn find(&mut self, columns: usize, window: Window, half: usize, strongest: &mut (f32, usize)) {
         let sigma = self.noise();
         let least = (RARE_FACTOR * self.rare(RARE_SIGMA * sigma)).clamp(window.least, window.most);
-        let columns = self.now.layout.columns;
         let tile_columns = columns.div_ceil(TILE);
         for (row, line) in self.left.chunks_exact(columns).enumerate() {
             let tiles = &self.tiles[row / TILE * tile_columns..];
@@ -279,7 +267,7 @@ impl Scratch {
 
     /// σ of noise in `left`: what half of the blocks say.
     fn noise(&mut self) -> f32 {
-        let (step, values) = (self.step(), &mut self.values);
+        let (step, values) = (step(self.left.len()), &mut self.values);
         values.clear();
         values.extend(self.left.iter().zip(&self.clear).step_by(step).filter(|(_, clear)| **clear).map(|(left, _)| left.abs()));
         (SIGMA_PER_MAD * quantile(values, 0.5)).max(SIGMA_MIN)
@@ -300,8 +288,7 @@ impl Scratch {
     }
 
     /// Fills `tiles` with the noise of each, as a multiple of the middle tile's: means, in which no block counts for more than `cap`.
-    fn measure_tiles(&mut self, cap: f32) {
-        let columns = self.now.layout.columns;
+    fn measure_tiles(&mut self, columns: usize, cap: f32) {
         self.tiles.clear();
         let lines = self.left.chunks(columns * TILE).zip(self.clear.chunks(columns * TILE));
         for (left, clear) in lines {
@@ -324,8 +311,8 @@ impl Scratch {
     }
 
     /// The box of the changed blocks that hang together with `seed`.
-    fn surround(&mut self, seed: usize) -> PixelBox {
-        let (columns, rows, side) = (self.now.layout.columns, self.now.layout.rows, self.now.layout.side);
+    fn surround(&mut self, layout: &Layout, seed: usize) -> PixelBox {
+        let Layout { columns, rows, side, format } = *layout;
         let (mut left, mut top, mut right, mut bottom) = (columns, rows, 0, 0);
         self.stack.clear();
         self.stack.push(seed);
@@ -341,10 +328,15 @@ impl Scratch {
                 }
             }
         }
-        let size = self.now.layout.format.map_or((0.0, 0.0), |(size, _)| (size.width as f32, size.height as f32));
+        let size = format.map_or((0.0, 0.0), |(size, _)| (size.width as f32, size.height as f32));
         let edge = |block: usize, blocks: usize, end: f32| if block + 1 == blocks { end } else { ((block + 1) * side) as f32 };
         PixelBox::from_corners((left * side) as f32, (top * side) as f32, edge(right, columns, size.0), edge(bottom, rows, size.1))
     }
+}
+
+/// Of so many blocks one in so many is looked at where not all are needed; odd, so that columns of all numbers come in.
+fn step(blocks: usize) -> usize {
+    (blocks / SAMPLES).max(1) | 1
 }
 
 /// In lanes, so that no comparison waits for the one before.

@@ -2,8 +2,10 @@
 
 use super::blocks::Layout;
 use crate::luma;
+use crate::vectors::widest;
 use patrol_core::{Picture, PictureSize, PixelBox, PixelFormat};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::cell::RefCell;
 
 /// Samples along a side of a patch; the box itself is the middle half.
 pub(super) const GRID: usize = 32;
@@ -13,8 +15,6 @@ const EXTENT: f32 = 2.0;
 const STEPS_PER_GREY: f32 = 256.0;
 /// A sample outside of the picture, or of a place not known.
 const UNKNOWN: u16 = u16::MAX;
-/// Pixels of a row that are read at once.
-const PART_PX: usize = 64;
 /// A patch has at least this part of the box itself in the picture; and beside others who lie there, whose warmth is blurred beyond their boxes by so many pixels.
 const KNOWN_PART_MIN: f32 = 0.6;
 const KNOWN_BESIDE_PART_MIN: f32 = 0.4;
@@ -33,31 +33,26 @@ pub struct PlacePatch {
     samples: Vec<u16>,
 }
 
+/// Buffers of one thread; nothing is carried from picture to picture.
+#[derive(Debug, Default)]
+struct Scratch {
+    row: Vec<f32>,
+    /// Of the rows under a row of cells, by the part of each.
+    sums: Vec<f32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
+}
+
 impl PlacePatch {
     /// `None` if most of `bbox` lies outside of the picture, or is empty.
     pub fn take(picture: &Picture, bbox: &PixelBox) -> Option<Self> {
         let area = extent(bbox)?;
-        let size = picture.size();
         let raw = picture.format() == PixelFormat::Gray16Le;
-        let mut part = [0.0; PART_PX];
-        let mut sums = [(0.0_f32, 0.0_f32); GRID * GRID];
-        let (cell_w, cell_h) = (area.w / GRID as f32, area.h / GRID as f32);
-        let clipped = area.clipped(size);
-        let end = (clipped.right().ceil() as usize).min(size.width as usize);
-        for y in clipped.y as usize..(clipped.bottom().ceil() as usize).min(size.height as usize) {
-            let (top, bottom) = ((y as f32 - area.y) / cell_h, (y as f32 + 1.0 - area.y) / cell_h);
-            for from in (clipped.x as usize..end).step_by(PART_PX) {
-                let part = &mut part[..PART_PX.min(end - from)];
-                luma::part_into(picture, from, y, part);
-                for (x, &level) in (from..).zip(&*part) {
-                    let (left, right) = ((x as f32 - area.x) / cell_w, (x as f32 + 1.0 - area.x) / cell_w);
-                    spread(&mut sums, (left, right), (top, bottom), level);
-                }
-            }
-        }
         let scale = if raw { 1.0 } else { STEPS_PER_GREY };
-        // A sample of which less than half lies in the picture is not known.
-        let samples = sums.iter().map(|&(weight, sum)| if weight < 0.5 { UNKNOWN } else { step_of(sum / weight * scale) }).collect();
+        let mut samples = Vec::with_capacity(GRID * GRID);
+        SCRATCH.with_borrow_mut(|scratch| scratch.sample(picture, &area, scale, &mut samples));
         Self { width_px: area.w, height_px: area.h, raw, blocks_px: 0.0, samples }.known()
     }
 
@@ -146,18 +141,66 @@ fn step_of(value: f32) -> u16 {
     (value + 0.5).clamp(0.0, f32::from(UNKNOWN - 1)) as u16
 }
 
-/// Adds a pixel that covers `across` × `down` of the grid to the samples under it, by the part of each that it covers.
-fn spread(sums: &mut [(f32, f32)], across: (f32, f32), down: (f32, f32), level: f32) {
-    let cells = |(from, to): (f32, f32)| from.max(0.0) as usize..(to.ceil().max(0.0) as usize).min(GRID);
-    let shared = |cell: usize, (from, to): (f32, f32)| (to.min(cell as f32 + 1.0) - from.max(cell as f32)).max(0.0);
-    for y in cells(down) {
-        let high = shared(y, down);
-        for x in cells(across) {
-            let weight = high * shared(x, across);
-            let (weights, sum) = &mut sums[y * GRID + x];
-            *weights += weight;
-            *sum += weight * level;
+impl Scratch {
+    /// Means of `area` in cells of the grid, row by row: pixels count by the part of a cell that they cover.
+    fn sample(&mut self, picture: &Picture, area: &PixelBox, scale: f32, samples: &mut Vec<u16>) {
+        let size = picture.size();
+        let across = |cell: usize| Span::of(area.x, area.w / GRID as f32, cell, size.width as usize);
+        let down = |cell: usize| Span::of(area.y, area.h / GRID as f32, cell, size.height as usize);
+        let (from, to) = (across(0).start, across(GRID - 1).end);
+        self.row.resize(to.saturating_sub(from), 0.0);
+        for row in 0..GRID {
+            let rows = down(row);
+            self.sums.clear();
+            self.sums.resize(self.row.len(), 0.0);
+            for (y, part) in rows.parts() {
+                luma::part_into(picture, from, y, &mut self.row);
+                widest(|| {
+                    for (sum, level) in self.sums.iter_mut().zip(&self.row) {
+                        *sum += part * level;
+                    }
+                });
+            }
+            samples.extend((0..GRID).map(|column| {
+                let columns = across(column);
+                let shown = rows.shown() * columns.shown();
+                // A sample of which less than half lies in the picture is not known.
+                if shown < 0.5 * rows.extent * columns.extent {
+                    return UNKNOWN;
+                }
+                let sum: f32 = columns.parts().map(|(x, part)| part * self.sums[x - from]).sum();
+                step_of(sum / shown * scale)
+            }));
         }
+    }
+}
+
+/// A cell of the grid along one axis.
+struct Span {
+    /// Pixels that it touches.
+    start: usize,
+    end: usize,
+    /// Where it begins and ends, pixels.
+    low: f32,
+    high: f32,
+    extent: f32,
+}
+
+impl Span {
+    fn of(origin: f32, extent: f32, cell: usize, pixels: usize) -> Self {
+        let (low, high) = (origin + cell as f32 * extent, origin + (cell + 1) as f32 * extent);
+        let inside = |at: f32| (at.max(0.0) as usize).min(pixels);
+        Self { start: inside(low), end: inside(high.ceil()), low, high, extent }
+    }
+
+    /// Each pixel, and how much of it lies in the cell.
+    fn parts(&self) -> impl Iterator<Item = (usize, f32)> + '_ {
+        (self.start..self.end).map(|at| (at, (self.high.min(at as f32 + 1.0) - self.low.max(at as f32)).max(0.0)))
+    }
+
+    /// Pixels of the cell that are in the picture.
+    fn shown(&self) -> f32 {
+        (self.high.min(self.end as f32) - self.low.max(self.start as f32)).max(0.0)
     }
 }
 
@@ -193,4 +236,51 @@ fn from_hex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u16>, D::E
         return Err(D::Error::invalid_length(bytes.len() / 2, &"1024 samples"));
     }
     Ok(bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use patrol_core::{MediaTime, WallEstimate, WallTime};
+    use proptest::prelude::*;
+
+    /// The part of `area`'s cell that a pixel covers, px².
+    fn shared(area: &PixelBox, cell: (usize, usize), pixel: (usize, usize)) -> f64 {
+        let along = |origin: f32, extent: f32, cell: usize, at: usize| {
+            let (origin, extent) = (f64::from(origin), f64::from(extent) / GRID as f64);
+            let (low, high) = (origin + cell as f64 * extent, origin + (cell + 1) as f64 * extent);
+            (high.min(at as f64 + 1.0) - low.max(at as f64)).max(0.0)
+        };
+        along(area.x, area.w, cell.0, pixel.0) * along(area.y, area.h, cell.1, pixel.1)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_sample_is_the_mean_of_what_its_cell_covers(x in -6.0_f32..40.0, y in -6.0_f32..30.0, w in 3.0_f32..30.0, h in 3.0_f32..30.0, seed in 0_u32..1000) {
+            let size = PictureSize::new(48, 36);
+            let level = |x: usize, y: usize| ((x as u32 * 7 + y as u32 * 13 + seed).wrapping_mul(2_654_435_761) >> 24) as u8;
+            let pixels: Vec<u8> = (0..48 * 36).map(|index| level(index % 48, index / 48)).collect();
+            let captured = WallEstimate { at: WallTime(0), error_ms: 0 };
+            let picture = Picture::from_planes(size, PixelFormat::Gray8, vec![pixels], 0, MediaTime::ZERO, captured).expect("good");
+            let bbox = PixelBox::new(x, y, w, h);
+            let Some(patch) = PlacePatch::take(&picture, &bbox) else { return Ok(()) };
+            let area = extent(&bbox).expect("a box");
+            let cell_area = f64::from(area.w) * f64::from(area.h) / (GRID * GRID) as f64;
+            for index in 0..GRID * GRID {
+                let cell = (index % GRID, index / GRID);
+                let (mut weight, mut sum) = (0.0, 0.0);
+                for pixel in (0..48).flat_map(|x| (0..36).map(move |y| (x, y))) {
+                    let part = shared(&area, cell, pixel);
+                    weight += part;
+                    sum += part * f64::from(level(pixel.0, pixel.1));
+                }
+                match patch.level(index) {
+                    Some(found) => prop_assert!((f64::from(found) - sum / weight).abs() < 0.02, "{index}: {found}, {}", sum / weight),
+                    None => prop_assert!(weight < 0.501 * cell_area, "{index}: {weight} of {cell_area}"),
+                }
+                prop_assert!(patch.level(index).is_none() || weight > 0.499 * cell_area);
+            }
+        }
+    }
 }

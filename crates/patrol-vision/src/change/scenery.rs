@@ -1,6 +1,6 @@
 //! A slow picture of the place without its people.
 
-use super::blocks::{BlockMaker, Blocks, Layout};
+use super::blocks::{Blocks, Layout, measured};
 use super::fit::Light;
 use super::patch::PlacePatch;
 use patrol_core::{Picture, PixelBox};
@@ -39,8 +39,6 @@ pub struct Scenery {
 /// Buffers of one thread; nothing is carried from picture to picture.
 #[derive(Debug, Default)]
 struct Scratch {
-    maker: BlockMaker,
-    now: Blocks,
     occupied: Vec<bool>,
     pairs: Vec<(f32, f32)>,
     values: Vec<f32>,
@@ -57,14 +55,13 @@ impl Scenery {
 
     /// Takes in a picture; places under `occupied` (people, watch cells) keep their old look.
     pub fn learn(&mut self, picture: &Picture, occupied: &[PixelBox]) {
-        SCRATCH.with_borrow_mut(|scratch| self.learn_in(scratch, picture, occupied));
+        SCRATCH.with_borrow_mut(|scratch| measured(picture, |now| self.learn_in(scratch, now, occupied)));
     }
 
-    fn learn_in(&mut self, scratch: &mut Scratch, picture: &Picture, occupied: &[PixelBox]) {
-        scratch.now.measure(picture, &mut scratch.maker);
-        let blocks = scratch.now.len();
-        if self.layout != scratch.now.layout {
-            self.layout = scratch.now.layout;
+    fn learn_in(&mut self, scratch: &mut Scratch, now: &Blocks, occupied: &[PixelBox]) {
+        let blocks = now.len();
+        if self.layout != now.layout {
+            self.layout = now.layout;
             self.levels.clear();
             self.levels.resize(blocks, 0);
             self.learnt.clear();
@@ -76,10 +73,10 @@ impl Scenery {
             let grown = area.grown((GROWN_PART * area.w.max(area.h)).max(GROWN_MIN_PX));
             self.layout.for_touched(&grown, |index| scratch.occupied[index] = true);
         }
-        self.follow_light(scratch);
+        self.follow_light(scratch, now);
         self.rounded_at = self.rounded_at.wrapping_add(PICTURES_APART);
         let mut rounded_at = self.rounded_at;
-        let known = self.levels.iter_mut().zip(&mut self.learnt).zip(scratch.now.levels());
+        let known = self.levels.iter_mut().zip(&mut self.learnt).zip(now.levels());
         for (((level, learnt), &now), _) in known.zip(&scratch.occupied).filter(|(_, occupied)| !**occupied) {
             *learnt = learnt.saturating_add(1);
             let followed = f32::from(*level) + (f32::from(now) - f32::from(*level)) * RATE.max(1.0 / f32::from(*learnt));
@@ -102,8 +99,8 @@ impl Scenery {
     }
 
     /// Takes a step of the light over.
-    fn follow_light(&mut self, scratch: &mut Scratch) {
-        let Scratch { now, occupied, pairs, values, .. } = scratch;
+    fn follow_light(&mut self, scratch: &mut Scratch, now: &Blocks) {
+        let Scratch { occupied, pairs, values } = scratch;
         let step = (now.len() / SAMPLES).max(1) | 1;
         let seen = (0..now.len()).step_by(step).filter(|&i| self.learnt[i] > 0 && !occupied[i] && now.clipped()[i] == 0);
         pairs.clear();

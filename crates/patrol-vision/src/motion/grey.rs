@@ -1,6 +1,7 @@
 //! Small grey pictures of any format: what motion is looked for in.
 
 use crate::luma::{self, Stretch, StretchFinder};
+use crate::vectors::widest;
 use patrol_core::{Picture, PixelFormat};
 
 /// Flow is followed in pictures of at most this width: half of a 640-pixel thermal picture, a quarter of 1080p.
@@ -91,8 +92,9 @@ impl GreyMaker {
         // Fixed-point division, rounded to nearest: exact for sums of 255 · 256 samples at most.
         let (inverse, half) = ((1_u32 << 16).div_ceil(samples), samples / 2);
         let is_8_bit = matches!(picture.format(), PixelFormat::I420 | PixelFormat::Nv12 | PixelFormat::Gray8);
+        let plane = picture.rows(0);
         for (y, out) in out.pixels.chunks_exact_mut(out.width.max(1)).enumerate() {
-            let row = |of: usize| picture.row(0, y * factor + of);
+            let row = |of: usize| plane.row(y * factor + of);
             match factor {
                 // The reductions that matter most: 640 and 720 pixels, 720p, 1080p. Two of them want rows that are whole words.
                 2 if is_8_bit && w.is_multiple_of(8) => halve(row(0), row(1), out),
@@ -178,22 +180,26 @@ fn sums_of_four(above: [u8; 8], below: [u8; 8]) -> u64 {
 /// Means of 2 × 2 pixels.
 fn halve(above: &[u8], below: &[u8], out: &mut [u8]) {
     let words = above.as_chunks::<8>().0.iter().zip(below.as_chunks::<8>().0);
-    for (out, (above, below)) in out.as_chunks_mut::<4>().0.iter_mut().zip(words) {
-        let means = ((sums_of_four(*above, *below) + 0x0002_0002_0002_0002) >> 2) & BYTES;
-        let [a, _, b, _, c, _, d, _] = means.to_le_bytes();
-        *out = [a, b, c, d];
-    }
+    widest(|| {
+        for (out, (above, below)) in out.as_chunks_mut::<4>().0.iter_mut().zip(words) {
+            let means = ((sums_of_four(*above, *below) + 0x0002_0002_0002_0002) >> 2) & BYTES;
+            let [a, _, b, _, c, _, d, _] = means.to_le_bytes();
+            *out = [a, b, c, d];
+        }
+    });
 }
 
 /// Means of 4 pixels of two rows.
 fn quarter(above: &[u8], below: &[u8], out: &mut [u8]) {
     let words = above.as_chunks::<8>().0.iter().zip(below.as_chunks::<8>().0);
-    for (out, (above, below)) in out.as_chunks_mut::<2>().0.iter_mut().zip(words) {
-        let fours = sums_of_four(*above, *below);
-        let means = ((fours & PAIRS) + ((fours >> 16) & PAIRS) + 0x0000_0004_0000_0004) >> 3;
-        let [a, _, _, _, b, _, _, _] = means.to_le_bytes();
-        *out = [a, b];
-    }
+    widest(|| {
+        for (out, (above, below)) in out.as_chunks_mut::<2>().0.iter_mut().zip(words) {
+            let fours = sums_of_four(*above, *below);
+            let means = ((fours & PAIRS) + ((fours >> 16) & PAIRS) + 0x0000_0004_0000_0004) >> 3;
+            let [a, _, _, _, b, _, _, _] = means.to_le_bytes();
+            *out = [a, b];
+        }
+    });
 }
 
 #[cfg(test)]
