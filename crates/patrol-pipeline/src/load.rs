@@ -53,10 +53,17 @@ impl Ask {
         self.cost_s / self.interval_s(every_s)
     }
 
-    /// The shortest time from look to look, up to the limit, that takes no more than `share` of a worker.
-    fn every_for(&self, share: f64) -> f64 {
+    /// So far it is stretched: to the limit, or with a picture in reserve. Where there is much to do a picture may be replaced by the next one while it waits,
+    /// and the limit holds all the same.
+    fn limit_s(&self, in_reserve: bool) -> f64 {
+        let reserve_s = if in_reserve { self.pictures_apart_s } else { 0.0 };
+        (self.look_limit_s - reserve_s).max(self.look_every_s)
+    }
+
+    /// The shortest time from look to look, up to `limit_s`, that takes no more than `share` of a worker.
+    fn every_for(&self, share: f64, limit_s: f64) -> f64 {
         if share <= 0.0 {
-            return self.look_limit_s;
+            return limit_s;
         }
         let pictures = (self.cost_s / share / self.pictures_apart_s.max(PICTURES_APART_MIN_S)).ceil();
         let apart_s = self.pictures_apart_s.max(PICTURES_APART_MIN_S);
@@ -64,7 +71,7 @@ impl Ask {
         // So much more that the look falls onto this picture and not onto the one before.
         let ahead_s = AHEAD_S.min(at_s * AHEAD_PART / (1.0 - AHEAD_PART));
         let every_s = at_s + ahead_s.max(0.5 * apart_s);
-        every_s.clamp(self.look_every_s, self.look_limit_s.max(self.look_every_s))
+        every_s.clamp(self.look_every_s, limit_s)
     }
 }
 
@@ -117,19 +124,12 @@ pub fn demand(asks: &[Ask], look_every_s: impl Iterator<Item = f64>) -> f64 {
 
 /// Shares `capacity`, in workers, among cameras.
 pub fn plan(asks: &[Ask], capacity: f64) -> Plan {
-    let mut every_s: Vec<f64> = asks.iter().map(|ask| ask.look_every_s).collect();
     let demand: f64 = asks.iter().map(|ask| ask.demand(ask.look_every_s)).sum();
-    let mut over = demand - capacity;
     let mut order: Vec<usize> = (0..asks.len()).collect();
     order.sort_by(|&a, &b| asks[a].watched.cmp(&asks[b].watched).then(asks[a].importance.total_cmp(&asks[b].importance)));
-    for &index in &order {
-        if over <= 0.0 {
-            return Plan { look_every_s: every_s, demand, missing: 0.0, refused: Vec::new() };
-        }
-        let ask = &asks[index];
-        let before = ask.demand(ask.look_every_s);
-        every_s[index] = ask.every_for(before - over);
-        over -= before - ask.demand(every_s[index]);
+    let (mut every_s, mut over) = stretch(asks, &order, demand - capacity, true);
+    if over > 0.0 {
+        (every_s, over) = stretch(asks, &order, demand - capacity, false);
     }
     if over <= 0.0 {
         return Plan { look_every_s: every_s, demand, missing: 0.0, refused: Vec::new() };
@@ -152,6 +152,21 @@ pub fn plan(asks: &[Ask], capacity: f64) -> Plan {
         every_s[index] = late_s.max(every_s[index]);
     }
     Plan { look_every_s: every_s, demand, missing, refused }
+}
+
+/// Stretches in `order` until nothing is `over`, in workers, or all are at their limits: seconds from look to look, and what is still over.
+fn stretch(asks: &[Ask], order: &[usize], mut over: f64, in_reserve: bool) -> (Vec<f64>, f64) {
+    let mut every_s: Vec<f64> = asks.iter().map(|ask| ask.look_every_s).collect();
+    for &index in order {
+        if over <= 0.0 {
+            break;
+        }
+        let ask = &asks[index];
+        let before = ask.demand(ask.look_every_s);
+        every_s[index] = ask.every_for(before - over, ask.limit_s(in_reserve));
+        over -= before - ask.demand(every_s[index]);
+    }
+    (every_s, over)
 }
 
 #[cfg(test)]
@@ -184,7 +199,8 @@ mod tests {
         assert!((got.demand / 0.85 - 1.3).abs() < 0.01, "{}", got.demand);
         assert!(got.refused.is_empty());
         assert!(got.look_every_s[..10].iter().all(|every_s| (every_s - 10.0).abs() < 1e-9), "watched");
-        assert!(got.look_every_s[10] > 29.0, "the least important");
+        assert!(got.look_every_s[10] > 27.0, "the least important");
+        assert!(got.look_every_s.iter().all(|every_s| *every_s <= 28.0), "a key frame that is replaced breaks no limit");
         assert!((got.look_every_s[441] - 10.0).abs() < 1e-9, "the most important");
         let stretched = got.look_every_s[10..].iter().position(|every_s| *every_s < 10.1).expect("not all");
         assert!(got.look_every_s[10 + stretched..].iter().all(|every_s| *every_s < 10.1), "in the order of importance");

@@ -348,16 +348,13 @@ pub(super) fn section<T: DeserializeOwned>(
             Err(error) => error,
         };
         let path = error.path().to_string();
+        let written = value_at(&value, error.path()).map(|value| value.to_string());
         let message = error.into_inner().to_string();
         let message = first_line(&message);
         let Some((key, expected)) = unknown_field(&message) else {
             let place = if path == "." { place.to_owned() } else { format!("{place}.{path}") };
-            problems.error(
-                place,
-                message,
-                "a value of the kind the documentation gives for this key",
-                "see pipelines/ for complete examples",
-            );
+            let (found, wanted) = found_and_wanted(message, written);
+            problems.error(place, found, wanted, "see pipelines/ for complete examples");
             return None;
         };
         let expected: Vec<&str> = expected.iter().map(String::as_str).chain(read_before.iter().copied()).collect();
@@ -380,6 +377,33 @@ fn remove_key(value: &mut toml::Value, key: &str) -> bool {
 }
 
 /// The key and the list of known keys out of serde's message: ``unknown field `a`, expected one of `b`, `c` ``.
+/// What stands at `path`; `None` for a whole table or list, which would fill the screen.
+fn value_at<'a>(root: &'a toml::Value, path: &serde_path_to_error::Path) -> Option<&'a toml::Value> {
+    use serde_path_to_error::Segment;
+    let value = path.iter().try_fold(root, |value, segment| match segment {
+        Segment::Seq { index } => value.get(*index),
+        Segment::Map { key } => value.get(key.as_str()),
+        Segment::Enum { .. } | Segment::Unknown => Some(value),
+    })?;
+    Some(value).filter(|value| !(value.is_table() || value.is_array()))
+}
+
+/// Serde's complaint about a value in the words of all others: what was `written`, where that is known, and what is expected instead.
+fn found_and_wanted(message: String, written: Option<String>) -> (String, String) {
+    let Some((complaint, expected)) = message.split_once(", expected ") else {
+        return (written.map_or_else(|| message.clone(), |written| format!("{written}: {message}")), "another value".into());
+    };
+    let wanted = match expected {
+        "string only" | "a string" | "a borrowed string" => "a text in quotes",
+        "f32" | "f64" => "a number",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not negative",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        other => other,
+    };
+    (written.unwrap_or_else(|| complaint.to_owned()), wanted.to_owned())
+}
+
 fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
     let rest = message.strip_prefix("unknown field `")?;
     let (key, rest) = rest.split_once('`')?;
@@ -426,5 +450,20 @@ mod tests {
         assert_eq!(places, ["site.nmae", "camera[0].hieght_m", "camera[0].look_evry_s", "console.listen", "colour"]);
         assert_eq!(problems.0[1].hint, "did you mean `height_m`?");
         assert_eq!(file.cameras[0].as_ref().map(|camera| camera.id.as_str()), Some("a"), "what could be read is kept");
+    }
+
+    #[test]
+    fn a_value_of_another_kind_is_told_as_it_is_written_and_what_is_wanted() {
+        let told = |line: &str| {
+            let mut problems = Problems::default();
+            let text = format!("[[detector]]\nname = \"d\"\nkind = \"onnx\"\nmodel = \"m\"\n{line}\n");
+            read(&text, &mut problems).expect("TOML");
+            let problem = problems.0.first().expect("a problem");
+            (problem.place.clone(), problem.found.clone(), problem.wanted.clone())
+        };
+        let of = |place: &str, found: &str, wanted: &str| (place.to_owned(), found.to_owned(), wanted.to_owned());
+        assert_eq!(told("tiles = false"), of("detector[0].tiles", "false", "a text in quotes"));
+        assert_eq!(told("tiles = \"no\""), of("detector[0].tiles", "\"no\"", "one of `always`, `in-full`, `never`"));
+        assert_eq!(told("min_score = \"high\""), of("detector[0].min_score", "\"high\"", "a number"));
     }
 }
