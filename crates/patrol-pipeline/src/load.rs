@@ -54,10 +54,12 @@ impl Ask {
     }
 
     /// So far it is stretched: to the limit, or with a picture in reserve. Where there is much to do a picture may be replaced by the next one while it waits,
-    /// and the limit holds all the same.
+    /// and the limit holds all the same. Where a picture less would be no stretch at all there is no reserve.
     fn limit_s(&self, in_reserve: bool) -> f64 {
-        let reserve_s = if in_reserve { self.pictures_apart_s } else { 0.0 };
-        (self.look_limit_s - reserve_s).max(self.look_every_s)
+        let limit_s = self.look_limit_s.max(self.look_every_s);
+        let reserved_s = limit_s - self.pictures_apart_s;
+        let gains = reserved_s > self.look_every_s && self.interval_s(reserved_s) > self.interval_s(self.look_every_s);
+        if in_reserve && gains { reserved_s } else { limit_s }
     }
 
     /// The shortest time from look to look, up to `limit_s`, that takes no more than `share` of a worker.
@@ -127,9 +129,13 @@ pub fn plan(asks: &[Ask], capacity: f64) -> Plan {
     let demand: f64 = asks.iter().map(|ask| ask.demand(ask.look_every_s)).sum();
     let mut order: Vec<usize> = (0..asks.len()).collect();
     order.sort_by(|&a, &b| asks[a].watched.cmp(&asks[b].watched).then(asks[a].importance.total_cmp(&asks[b].importance)));
-    let (mut every_s, mut over) = stretch(asks, &order, demand - capacity, true);
-    if over > 0.0 {
-        (every_s, over) = stretch(asks, &order, demand - capacity, false);
+    let mut every_s: Vec<f64> = asks.iter().map(|ask| ask.look_every_s).collect();
+    let mut over = demand - capacity;
+    // All others give up their reserve before a place under watch waits. Each stage goes on from the one before, so that a little more to do never
+    // turns the plan over.
+    let (others, watched) = order.split_at(order.partition_point(|&index| !asks[index].watched));
+    for (cameras, in_reserve) in [(others, true), (others, false), (watched, true), (watched, false)] {
+        stretch(asks, cameras, in_reserve, &mut every_s, &mut over);
     }
     if over <= 0.0 {
         return Plan { look_every_s: every_s, demand, missing: 0.0, refused: Vec::new() };
@@ -154,19 +160,17 @@ pub fn plan(asks: &[Ask], capacity: f64) -> Plan {
     Plan { look_every_s: every_s, demand, missing, refused }
 }
 
-/// Stretches in `order` until nothing is `over`, in workers, or all are at their limits: seconds from look to look, and what is still over.
-fn stretch(asks: &[Ask], order: &[usize], mut over: f64, in_reserve: bool) -> (Vec<f64>, f64) {
-    let mut every_s: Vec<f64> = asks.iter().map(|ask| ask.look_every_s).collect();
-    for &index in order {
-        if over <= 0.0 {
-            break;
+/// Stretches `cameras`, one after the other, until nothing is `over`, in workers, or all are at their limits.
+fn stretch(asks: &[Ask], cameras: &[usize], in_reserve: bool, every_s: &mut [f64], over: &mut f64) {
+    for &index in cameras {
+        if *over <= 0.0 {
+            return;
         }
         let ask = &asks[index];
-        let before = ask.demand(ask.look_every_s);
-        every_s[index] = ask.every_for(before - over, ask.limit_s(in_reserve));
-        over -= before - ask.demand(every_s[index]);
+        let before = ask.demand(every_s[index]);
+        every_s[index] = ask.every_for(before - *over, ask.limit_s(in_reserve)).max(every_s[index]);
+        *over -= before - ask.demand(every_s[index]);
     }
-    (every_s, over)
 }
 
 #[cfg(test)]
@@ -208,6 +212,38 @@ mod tests {
         assert!(used <= 0.85 + 1e-9 && used > 0.84, "{used}");
         asks.truncate(330);
         assert!(plan(&asks, 0.85).look_every_s.iter().all(|every_s| *every_s < 10.1), "the load fell: promises return");
+    }
+
+    #[test]
+    fn places_under_watch_wait_only_when_nobody_else_has_a_picture_in_reserve() {
+        // The ten others have room when each is looked at every 28 s, as late as the limit of 30 allows, and none when it is every 26.
+        let asks: Vec<Ask> = (0..20).map(|n| Ask { cost_s: 0.4, ..ask(0.5, n < 10) }).collect();
+        let capacity = (10.0 / 8.0 + 10.0 / 28.0) * 0.4 + 1e-6;
+        let got = plan(&asks, capacity);
+        assert!(got.refused.is_empty() && planned(&asks, &got) <= capacity);
+        assert!(got.look_every_s[..10].iter().all(|every_s| (every_s - 10.0).abs() < 1e-9), "{:?}", got.look_every_s);
+        assert!(got.look_every_s[10..].iter().all(|every_s| *every_s > 28.0), "{:?}", got.look_every_s);
+    }
+
+    #[test]
+    fn a_little_more_to_do_never_turns_the_plan_over() {
+        let asks: Vec<Ask> = (0..10)
+            .map(|n| Ask { cost_s: 0.4, look_every_s: 5.0, look_limit_s: 15.0, pictures_apart_s: 4.0, ..ask(n as f32, n == 9) })
+            .collect();
+        let plans: Vec<Plan> = (20..=110).rev().map(|capacity| plan(&asks, f64::from(capacity) / 100.0)).collect();
+        for pair in plans.windows(2).filter(|pair| pair[1].refused.is_empty()) {
+            let (more, less) = (&pair[0].look_every_s, &pair[1].look_every_s);
+            assert!(more.iter().zip(less).all(|(more, less)| less + 1e-9 >= *more), "{more:?} {less:?}");
+        }
+        assert!(plans.iter().any(|plan| plan.refused.is_empty() && plan.look_every_s[8] > 12.0 && plan.look_every_s[9] < 5.1));
+    }
+
+    #[test]
+    fn where_a_picture_in_reserve_would_be_no_stretch_there_is_none() {
+        let likely = ask(0.5, false);
+        let asks = [Ask { cost_s: 0.2, look_every_s: 2.0, look_limit_s: 6.0, ..ask(0.1, false) }, likely];
+        let got = plan(&asks, 0.2 / 4.0 + 0.02 / 8.0 + 1e-9);
+        assert!(got.look_every_s[0] > 4.0 && (got.look_every_s[1] - 10.0).abs() < 1e-9, "{:?}", got.look_every_s);
     }
 
     #[test]

@@ -223,7 +223,13 @@ impl Lanes<'_> {
         let refused: Vec<CameraId> = plan.refused.iter().map(|at| floor.stations[running[*at]].camera.id.clone()).collect();
         let refused_for = if refused.is_empty() { Duration::ZERO } else { floor.load.refused_for + since };
         if !refused.is_empty() && floor.load.refused.is_empty() {
-            tracing::error!(cameras = refused.len(), missing_workers = plan.missing, "promises are refused: there is too much to look at");
+            let named = refused.iter().map(CameraId::as_str).collect::<Vec<_>>().join(" ");
+            tracing::error!(
+                cameras = refused.len(),
+                named,
+                missing_workers = plan.missing,
+                "promises are refused: there is too much to look at"
+            );
         }
         floor.may_burst = plan.demand < capacity * super::floor::BURST_LOAD_MAX;
         floor.load =

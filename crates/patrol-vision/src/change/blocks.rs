@@ -87,7 +87,7 @@ impl Blocks {
         let last = columns - 1;
         self.levels.clear();
         self.clipped.clear();
-        // What grows by doubling keeps up to twice what it needs, for each camera.
+        // What grows by doubling keeps up to twice what it needs, and each camera keeps a copy.
         self.levels.reserve_exact(rows * columns);
         self.clipped.reserve_exact(rows * columns);
         for row in 0..rows {

@@ -165,7 +165,7 @@ impl Scratch {
                 let columns = across(column);
                 let shown = rows.shown() * columns.shown();
                 // A sample of which less than half lies in the picture is not known.
-                if shown < 0.5 * rows.extent * columns.extent {
+                if shown <= 0.0 || shown < 0.5 * rows.extent * columns.extent {
                     return UNKNOWN;
                 }
                 let sum: f32 = columns.parts().map(|(x, part)| part * self.sums[x - from]).sum();

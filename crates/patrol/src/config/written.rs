@@ -348,12 +348,12 @@ pub(super) fn section<T: DeserializeOwned>(
             Err(error) => error,
         };
         let path = error.path().to_string();
-        let written = value_at(&value, error.path()).map(|value| value.to_string());
+        let kind = kind_at(&value, error.path());
         let message = error.into_inner().to_string();
         let message = first_line(&message);
         let Some((key, expected)) = unknown_field(&message) else {
             let place = if path == "." { place.to_owned() } else { format!("{place}.{path}") };
-            let (found, wanted) = found_and_wanted(message, written);
+            let (found, wanted) = found_and_wanted(&message, kind);
             problems.error(place, found, wanted, "see pipelines/ for complete examples");
             return None;
         };
@@ -376,34 +376,41 @@ fn remove_key(value: &mut toml::Value, key: &str) -> bool {
     }
 }
 
-/// The key and the list of known keys out of serde's message: ``unknown field `a`, expected one of `b`, `c` ``.
-/// What stands at `path`; `None` for a whole table or list, which would fill the screen.
-fn value_at<'a>(root: &'a toml::Value, path: &serde_path_to_error::Path) -> Option<&'a toml::Value> {
+/// The kind of what stands at `path`. Never the value: it may be a password.
+fn kind_at<'a>(root: &'a toml::Value, path: &serde_path_to_error::Path) -> Option<&'a str> {
     use serde_path_to_error::Segment;
     let value = path.iter().try_fold(root, |value, segment| match segment {
         Segment::Seq { index } => value.get(*index),
         Segment::Map { key } => value.get(key.as_str()),
         Segment::Enum { .. } | Segment::Unknown => Some(value),
-    })?;
-    Some(value).filter(|value| !(value.is_table() || value.is_array()))
+    });
+    value.map(toml::Value::type_str)
 }
 
-/// Serde's complaint about a value in the words of all others: what was `written`, where that is known, and what is expected instead.
-fn found_and_wanted(message: String, written: Option<String>) -> (String, String) {
-    let Some((complaint, expected)) = message.split_once(", expected ") else {
-        return (written.map_or_else(|| message.clone(), |written| format!("{written}: {message}")), "another value".into());
+/// Serde's complaint about a value in the words of all others: what was found, and what is wanted instead. `kind`: of what is written there, where that is known.
+fn found_and_wanted(message: &str, kind: Option<&str>) -> (String, String) {
+    if let Some(key) = message.strip_prefix("missing field ") {
+        return (format!("no {key}"), "this key, too".into());
+    }
+    let Some((complaint, expected)) = message.split_once(", expected ") else { return (message.to_owned(), "another value".into()) };
+    let found = match (complaint, kind) {
+        // What TOML's reader says of whatever is no text where a word out of a list should be.
+        ("invalid type: unit variant", Some(kind)) => format!("{kind} without quotes"),
+        _ => complaint.to_owned(),
     };
     let wanted = match expected {
-        "string only" | "a string" | "a borrowed string" => "a text in quotes",
+        "string only" | "a string" | "a borrowed string" | "path string" => "a text in quotes",
         "f32" | "f64" => "a number",
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not negative",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more, not too large",
         "a boolean" => "true or false",
         "a sequence" => "a list",
-        other => other,
+        expected if expected.starts_with("struct ") => "a table",
+        expected => expected,
     };
-    (written.unwrap_or_else(|| complaint.to_owned()), wanted.to_owned())
+    (found, wanted.to_owned())
 }
 
+/// The key and the list of known keys out of serde's message: ``unknown field `a`, expected one of `b`, `c` ``.
 fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
     let rest = message.strip_prefix("unknown field `")?;
     let (key, rest) = rest.split_once('`')?;
@@ -453,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_another_kind_is_told_as_it_is_written_and_what_is_wanted() {
+    fn a_value_of_another_kind_is_told_with_what_is_wanted() {
         let told = |line: &str| {
             let mut problems = Problems::default();
             let text = format!("[[detector]]\nname = \"d\"\nkind = \"onnx\"\nmodel = \"m\"\n{line}\n");
@@ -462,8 +469,11 @@ mod tests {
             (problem.place.clone(), problem.found.clone(), problem.wanted.clone())
         };
         let of = |place: &str, found: &str, wanted: &str| (place.to_owned(), found.to_owned(), wanted.to_owned());
-        assert_eq!(told("tiles = false"), of("detector[0].tiles", "false", "a text in quotes"));
-        assert_eq!(told("tiles = \"no\""), of("detector[0].tiles", "\"no\"", "one of `always`, `in-full`, `never`"));
-        assert_eq!(told("min_score = \"high\""), of("detector[0].min_score", "\"high\"", "a number"));
+        assert_eq!(told("tiles = false"), of("detector[0].tiles", "boolean without quotes", "a text in quotes"));
+        assert_eq!(told("tiles = \"no\""), of("detector[0].tiles", "unknown variant `no`", "one of `always`, `in-full`, `never`"));
+        assert_eq!(told("min_score = \"high\""), of("detector[0].min_score", "invalid type: string \"high\"", "a number"));
+        let mut problems = Problems::default();
+        read("[[camera]]\nid = \"a\"\n", &mut problems).expect("TOML");
+        assert_eq!((problems.0[0].found.as_str(), problems.0[0].wanted.as_str()), ("no `source`", "this key, too"));
     }
 }

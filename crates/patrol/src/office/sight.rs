@@ -48,7 +48,7 @@ impl Board {
             "算力不足:{} 路摄像机按最长间隔也看不过来(缺 {:.1} 个核心),将延迟查看:{}",
             load.refused.len(),
             load.missing,
-            named.join("、")
+            list(&named, load.refused.len())
         );
         self.ring_house(now, "overload", text);
     }
@@ -63,7 +63,7 @@ impl Board {
         }
         let text = |reading: &&CameraReading| why_unseen(reading).map(|why| format!("{}({why})", reading.camera.name));
         let named: Vec<String> = unseen.iter().filter(|reading| fresh.contains(&reading.camera.id)).take(NAMED).filter_map(text).collect();
-        self.ring_house(now, "promise-broken", format!("{} 路摄像机未能按承诺查看:{}", unseen.len(), named.join("、")));
+        self.ring_house(now, "promise-broken", format!("{} 路摄像机未能按承诺查看:{}", unseen.len(), list(&named, fresh.len())));
     }
 
     /// Rings as soon as a camera's clock is off, and again while it is.
@@ -78,9 +78,14 @@ impl Board {
         }
         let named = off.iter().filter(|(reading, _)| fresh.contains(&reading.camera.id)).take(NAMED);
         let named: Vec<String> = named.map(|(reading, skew_s)| format!("{}({skew_s:+.0} 秒)", reading.camera.name)).collect();
-        let text = format!("{} 路摄像机时钟偏差超过 {CLOCK_SKEW_MAX_S} 秒,请校时:{}", off.len(), named.join("、"));
+        let text = format!("{} 路摄像机时钟偏差超过 {CLOCK_SKEW_MAX_S} 秒,请校时:{}", off.len(), list(&named, fresh.len()));
         self.ring_house(now, "camera-clock", text);
     }
+}
+
+/// The first few of so many names.
+fn list(named: &[String], of: usize) -> String {
+    format!("{}{}", named.join("、"), if of > named.len() { " 等" } else { "" })
 }
 
 /// Why nobody could be seen there in time, in an officer's words; `None` while all is well.
