@@ -55,6 +55,8 @@ thread_local! {
 pub(super) fn measured<R>(picture: &Picture, then: impl FnOnce(&Blocks) -> R) -> R {
     MEASURED.with_borrow_mut(|measured| {
         if measured.of != Some(picture.identity()) {
+            // A worker outlives a look that panics: what it left half measured is nobody's.
+            measured.of = None;
             measured.blocks.measure(picture, &mut measured.maker);
             measured.of = Some(picture.identity());
         }

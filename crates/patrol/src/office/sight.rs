@@ -118,6 +118,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_alarm_that_names_some_of_many_says_so() {
+        let named = ["东门".to_owned(), "西门".to_owned()];
+        assert_eq!(list(&named, 2), "东门、西门");
+        assert_eq!(list(&named, 7), "东门、西门 等");
+    }
+
+    #[test]
     fn each_camera_rings_at_once_and_then_every_half_hour() {
         let (a, b) = (CameraId::new("a"), CameraId::new("b"));
         let mut rung = BTreeMap::new();
