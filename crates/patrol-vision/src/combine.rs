@@ -30,9 +30,17 @@ const CALIBRATION: [(f32, f32); 11] = [
 /// the present ones rise from 0.685 to 0.693 with it).
 const BESIDE_NETWORK: f32 = 0.3;
 
+/// A network draws one box around two who lie side by side. Warm regions in it are people each, not parts of one, when each looks like a body by himself with
+/// this score, lies in the box with this part of his own, and the smaller has this part of the larger one's pixels. Of shorter ones (pixels) a head and a pair of legs
+/// are as much like two: with people of HIT-UAV `val` parted as well, AP50 fell from 0.785 to 0.750.
+const BODY_SCORE_MIN: f32 = 0.3;
+const BODY_LENGTH_MIN_PX: f32 = 20.0;
+const INSIDE_MIN: f32 = 0.7;
+const COMPANION_AREA_MIN: f32 = 0.4;
+
 /// Where a network is in use, `hot-spot`'s score becomes a part of the probability that it is a person, so that they can stand
 /// in one list. Agreement becomes one detection of source `Both` with the network's box, the warm region's shape and a raised score:
-/// 1 − (1 − a)(1 − b). What only `hot-spot` saw is `resolved` only where no network is in use:
+/// 1 − (1 − a)(1 − b). Several bodies in one box become one detection each, with their own boxes. What only `hot-spot` saw is `resolved` only where no network is in use:
 /// where one is, a person decides (and where `hot-spot` itself is in doubt). Appends to `out`, best first.
 pub fn combine(network: &[Detection], hot: &[Detection], network_in_use: bool, out: &mut Vec<Detection>) {
     let first = out.len();
@@ -48,13 +56,38 @@ pub fn combine(network: &[Detection], hot: &[Detection], network_in_use: bool, o
             .max_by(|a, b| a.0.total_cmp(&b.0));
         if let Some((_, seen)) = best {
             seen.source = DetectionSource::Both;
-            seen.score = 1.0 - (1.0 - seen.score) * (1.0 - score);
+            seen.score = either(seen.score, score);
             seen.blob = warm.blob;
+        } else if let Some(index) = (0..network.len()).find(|&index| are_two(&network[index].bbox, &out[first + index], warm)) {
+            let companion = &mut out[first + index];
+            if let Some(own) = hot.iter().find(|other| other.blob == companion.blob) {
+                companion.bbox = own.bbox;
+            }
+            out.push(Detection {
+                score: either(network[index].score, score),
+                source: DetectionSource::Both,
+                resolved: network[index].resolved,
+                ..*warm
+            });
         } else {
             out.push(Detection { score, resolved: warm.resolved && !network_in_use, ..*warm });
         }
     }
     out[first..].sort_by(|a, b| b.score.total_cmp(&a.score));
+}
+
+/// Two independent probabilities of the same thing.
+fn either(a: f32, b: f32) -> f32 {
+    1.0 - (1.0 - a) * (1.0 - b)
+}
+
+/// Whether `warm` is somebody else than the one whom `hot-spot` saw already in the network's box.
+fn are_two(network: &PixelBox, seen: &Detection, warm: &Detection) -> bool {
+    let (DetectionSource::Both, Some(companion), Some(blob)) = (seen.source, seen.blob, warm.blob) else { return false };
+    let are_bodies =
+        [companion, blob].iter().all(|blob| blob.body_like && blob.score >= BODY_SCORE_MIN && blob.major_px >= BODY_LENGTH_MIN_PX);
+    let are_alike = companion.area_px.min(blob.area_px) >= COMPANION_AREA_MIN * companion.area_px.max(blob.area_px);
+    are_bodies && are_alike && network.intersection(&warm.bbox) >= INSIDE_MIN * warm.bbox.area()
 }
 
 fn calibrated(score: f32) -> f32 {
@@ -75,6 +108,7 @@ fn agreement(network: &PixelBox, warm: &PixelBox) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use patrol_core::{Blob, PixelPoint};
 
     fn seen(x: f32, w: f32, score: f32, source: DetectionSource) -> Detection {
         Detection { bbox: PixelBox::new(x, 0.0, w, 20.0), score, source, resolved: true, blob: None }
@@ -105,6 +139,61 @@ mod tests {
         let network = seen(0.0, 30.0, 0.5, DetectionSource::Network);
         let warm = [seen(0.0, 10.0, 0.6, DetectionSource::HotSpot), seen(20.0, 10.0, 0.5, DetectionSource::HotSpot)];
         check(&[network], &warm, true, &[(0.56, DetectionSource::Both, true), (0.09, DetectionSource::HotSpot, false)]);
+    }
+
+    fn body(x: f32, y: f32, major_px: f32, score: f32) -> Detection {
+        let blob = Blob {
+            area_px: major_px * 8.0,
+            centroid: PixelPoint { x: x + major_px / 2.0, y: y + 5.0 },
+            major_px,
+            minor_px: 9.0,
+            angle_rad: 0.0,
+            contrast_sigma: 20.0,
+            score,
+            body_like: true,
+        };
+        Detection { bbox: PixelBox::new(x, y, major_px, 10.0), score, source: DetectionSource::HotSpot, resolved: true, blob: Some(blob) }
+    }
+
+    fn boxes(network: &[Detection], hot: &[Detection]) -> Vec<(PixelBox, DetectionSource)> {
+        let mut out = Vec::new();
+        combine(network, hot, true, &mut out);
+        out.iter().map(|seen| (seen.bbox, seen.source)).collect()
+    }
+
+    #[test]
+    fn two_who_lie_side_by_side_in_one_box_are_two_with_boxes_of_their_own() {
+        let around_both = Detection { bbox: PixelBox::new(0.0, 0.0, 44.0, 24.0), ..seen(0.0, 44.0, 0.8, DetectionSource::Network) };
+        let (upper, lower) = (body(2.0, 1.0, 40.0, 0.7), body(3.0, 13.0, 38.0, 0.5));
+        let mut out = Vec::new();
+        combine(&[around_both], &[upper, lower], true, &mut out);
+        let found: Vec<_> = out.iter().map(|seen| (seen.bbox, seen.source, seen.resolved, seen.score > 0.8)).collect();
+        assert_eq!(found, [(upper.bbox, DetectionSource::Both, true, true), (lower.bbox, DetectionSource::Both, true, true)]);
+    }
+
+    #[test]
+    fn a_part_of_somebody_is_not_another_one() {
+        let around = Detection { bbox: PixelBox::new(0.0, 0.0, 44.0, 24.0), ..seen(0.0, 44.0, 0.8, DetectionSource::Network) };
+        let (trunk, doubtful) = (body(2.0, 1.0, 40.0, 0.7), body(3.0, 13.0, 38.0, 0.2));
+        let beyond = body(30.0, 13.0, 38.0, 0.6);
+        let small = [body(2.0, 1.0, 19.0, 0.7), body(3.0, 13.0, 18.0, 0.6)];
+        let head =
+            Detection { blob: body(3.0, 13.0, 38.0, 0.6).blob.map(|blob| Blob { area_px: 100.0, ..blob }), ..body(3.0, 13.0, 38.0, 0.6) };
+        let unlike =
+            Detection { blob: body(3.0, 13.0, 38.0, 0.6).blob.map(|blob| Blob { body_like: false, ..blob }), ..body(3.0, 13.0, 38.0, 0.6) };
+        let pairs = [[trunk, doubtful], [trunk, head], [trunk, unlike], [trunk, beyond], small];
+        for pair in pairs {
+            let wanted = [(around.bbox, DetectionSource::Both), (pair[1].bbox, DetectionSource::HotSpot)];
+            assert_eq!(boxes(&[around], &pair), wanted, "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn two_whom_the_network_sees_as_two_keep_its_boxes() {
+        let network = [(0.0, 0.9), (12.0, 0.8)]
+            .map(|(y, score)| Detection { bbox: PixelBox::new(0.0, y, 44.0, 12.0), ..seen(0.0, 44.0, score, DetectionSource::Network) });
+        let found = boxes(&network, &[body(2.0, 1.0, 40.0, 0.7), body(3.0, 13.0, 38.0, 0.5)]);
+        assert_eq!(found, network.map(|seen| (seen.bbox, DetectionSource::Both)));
     }
 
     #[test]
