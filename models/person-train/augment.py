@@ -7,6 +7,7 @@ import numpy as np
 
 from bodies import drawn, turned
 from network import STRIDE
+from weather import weathered
 
 SIDE = 256
 # Most labels of training pictures are axis-aligned: for turns that are no quarter turns the box of the inscribed ellipse stands in.
@@ -16,7 +17,7 @@ TURN_FREELY = 0.35
 @dataclass(frozen=True)
 class Strength:
     """Parts of the crops: only scaled, flipped and turned by quarters; inverted of these; with people pasted and drawn into them; inverted; with
-    other gain, curve or palette. All but the first two are parts of the crops that are not plain."""
+    other gain, curve or palette; seen through weather or with little contrast. All but the first two and the last are parts of the crops that are not plain."""
 
     plain: float
     plain_inverted: float
@@ -25,17 +26,26 @@ class Strength:
     gain: float
     curve: float
     palette: float
+    weather: float = 0.0
 
 
 # A network that is shown too many people whom hardly anybody could see, too early, learns to see people in everything.
 EARLY = Strength(plain=0.35, plain_inverted=0.0, bodies=0.5, inverted=0.3, gain=0.5, curve=0.25, palette=0.1)
 LATE = Strength(plain=0.2, plain_inverted=0.15, bodies=0.75, inverted=0.4, gain=0.6, curve=0.35, palette=0.3)
-# What it is to do most of the time comes last: half of the crops as the camera gave them.
-LAST = Strength(plain=0.5, plain_inverted=0.15, bodies=0.75, inverted=0.4, gain=0.6, curve=0.35, palette=0.3)
+# What it is to do most of the time comes last: half of the crops as the camera gave them, a third of all through weather.
+LAST = Strength(plain=0.5, plain_inverted=0.15, bodies=0.75, inverted=0.4, gain=0.6, curve=0.35, palette=0.3, weather=0.35)
 
 
 def crop(rng, frame, bank, strength, side=SIDE):
-    """One training crop: grey [side, side] float 0-255 and its boxes."""
+    """One training crop: grey [side, side] float 0-255, what it was before weather, and its boxes."""
+    clear, people, bicycles, cars, ignored = crop_in_the_clear(rng, frame, bank, strength, side)
+    if rng.random() >= strength.weather:
+        return clear, clear, people, bicycles, cars, ignored
+    grey, seen = weathered(rng, clear, people)
+    return grey, clear, people[seen], bicycles, cars, np.concatenate([ignored, people[~seen]])
+
+
+def crop_in_the_clear(rng, frame, bank, strength, side):
     plain = rng.random() < strength.plain
     matrix, quarter = geometry(rng, frame, side, plain)
     fill = float(rng.choice([0.0, 16.0, float(np.median(frame.grey[::16, ::16]))]))

@@ -85,7 +85,9 @@ class ThermalCrops(Crops):
             frame = self.frames[min(np.searchsorted(self.cumulated, rng.random()), len(self.frames) - 1)]
         side = next(side for part, side in reversed(THERMAL_SIDES) if step >= part * self.steps)
         strength = next(strength for part, strength in reversed(THERMAL_STRENGTHS) if step >= part * self.steps)
-        grey, people, bicycles, cars, ignored = augment.crop(rng, frame, self.bank, strength, side)
+        grey, clear, people, bicycles, cars, ignored = augment.crop(rng, frame, self.bank, strength, side)
         heat, whose = boxes.answers(people, side)
         others = np.stack([augment.heat_of(bicycles, side), augment.heat_of(cars, side)])
-        return grey, {"heat": heat, "boxes": whose, "others": others, "ignored": augment.covered(ignored, side)}
+        # A teacher is asked of the crop before weather.
+        clear = clear[None] / np.float32(255)
+        return grey, {"heat": heat, "boxes": whose, "others": others, "ignored": augment.covered(ignored, side), "clear": clear}

@@ -77,8 +77,9 @@ def main():
         if teacher is not None:
             # What it says on average of the crop and of another view of it: AP50 of the larger network on val 0.788 so, 0.773 of one view.
             view = boxes.VIEWS[1 + learner.step % (len(boxes.VIEWS) - 1)]
+            clear = wanted["clear"].contiguous(memory_format=torch.channels_last)
             with torch.no_grad(), fast():
-                wished = (teacher(greys).float() + boxes.back(teacher(boxes.seen(greys, view)).float(), view)) / 2
+                wished = (teacher(clear).float() + boxes.back(teacher(boxes.seen(clear, view)).float(), view)) / 2
             loss = loss + boxes.taught(output, wished)
         learner.learn(loss, steps)
         sums, seen = sums + np.array([part.item() for part in parts]), seen + 1

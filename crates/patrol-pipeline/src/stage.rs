@@ -6,8 +6,8 @@ use crate::poses::Poses;
 use crate::upright::UprightHeights;
 use patrol_core::desk::AbsenceKind;
 use patrol_core::{
-    CameraView, Detection, DetectionSource, MediaTime, Picture, PictureSize, PictureTransform, PixelBox, PixelPoint, Posture, Tier, Track,
-    TrackId, TrackStage,
+    Blob, CameraView, Detection, DetectionSource, MediaTime, Picture, PictureSize, PictureTransform, PixelBox, PixelPoint, Posture, Tier,
+    Track, TrackId, TrackStage,
 };
 use patrol_leads::posture::{self, PostureFilter, PostureInput};
 use patrol_track::{EndedTrack, Tracker, TrackerConfig};
@@ -22,14 +22,18 @@ const WALKER_KEPT: Duration = Duration::from_mins(1);
 /// places known.
 const FIXTURE_LOOKS: i32 = 30;
 const FIXTURE_IOU: f32 = 0.4;
+/// The same for what came there with somebody and is no person for `hot-spot`: the thing itself, and nothing that lies across it.
+const FIXTURE_AGAIN_IOU: f32 = 0.5;
 const FIXTURES_MAX: usize = 64;
 /// On average less likely than this to be a person, says `hot-spot`: in thirty rendered streets things that are none have up to 0.30, people
 /// who are down 0.64 and more.
 const DOUBTFUL: f32 = 0.4;
-/// Whom a network has found so often, and in this part of the looks in which `hot-spot` did, does not rest on `hot-spot`. In streets rendered for 40 minutes
-/// a network takes a lamp for somebody in 2-3 % of looks, most of them when people pass before it.
+/// Whom a network has found so often, and in this part of the looks in which `hot-spot` did, does not rest on `hot-spot`. In rendered streets a
+/// network takes a lamp for somebody in 2-6 % of looks, most of them when people pass before it. What was so many looks ago counts half: somebody may lie down
+/// today where a warm grating was all night.
 const CONFIRMED_HITS: u32 = 5;
-const CONFIRMED_PART: f32 = 0.05;
+const CONFIRMED_PART: f32 = 0.1;
+const REMEMBERED_LOOKS: u32 = 400;
 /// Seen in fewer of its looks than this, it is credited with nothing (`integration.md` §6.5: motionless in at least 40 % of samples).
 const SEEN_PART_MIN: f32 = 0.4;
 /// So many looks at most count for what only a network sees being cold, or not.
@@ -157,11 +161,16 @@ impl TrackMemory {
     }
 
     /// Takes in who found him in this look.
-    fn found_by(&mut self, track: &Track) {
-        self.network_hits += u32::from(track.source != DetectionSource::HotSpot);
-        if let Some(blob) = track.blob {
+    fn found_by(&mut self, source: DetectionSource, blob: Option<Blob>) {
+        self.network_hits += u32::from(source != DetectionSource::HotSpot);
+        if let Some(blob) = blob {
             self.warm_hits += 1;
             self.warm_score_sum += blob.score;
+        }
+        if self.warm_hits >= REMEMBERED_LOOKS {
+            self.network_hits /= 2;
+            self.warm_hits /= 2;
+            self.warm_score_sum /= 2.0;
         }
     }
 
@@ -357,7 +366,7 @@ impl Stage {
             memory.moved |= way_px > track.bbox.w.max(track.bbox.h);
             memory.vote(is_like_a_person(track));
             if track.last_seen == now {
-                memory.found_by(track);
+                memory.found_by(track.source, track.blob);
             }
             if memory.moved {
                 self.walkers.insert(track.id, (now, track.bbox));
@@ -527,10 +536,15 @@ impl Stage {
             }
             self.fixture_places.push(track.bbox);
         }
+        if memory.evidence.is_some() {
+            // Somebody, after all.
+            self.fixture_places.retain(|place| place.iou(&track.bbox) <= FIXTURE_IOU);
+        }
         if eyes.has_network(detectors) {
             // Who has been told of is watched, not doubted.
             let is_warm_thing = memory.is_doubtful_beside_network() && !self.cells.has(track.id);
-            let is_thing = is_warm_thing && (!memory.moved || (unlike && is_at_fixture));
+            let is_fixture_again = || unlike && self.fixture_places.iter().any(|place| place.iou(&track.bbox) > FIXTURE_AGAIN_IOU);
+            let is_thing = is_warm_thing && (!memory.moved || is_fixture_again());
             return memory.evidence.is_none() && (is_thing || (!memory.moved && memory.warm_votes < 0));
         }
         // Who is missed where he was found before is watched, not doubted.
@@ -591,7 +605,7 @@ mod tests {
     #[test]
     fn a_region_kept_by_an_earlier_build_is_read_and_not_doubted() {
         let kept = r#"{"area_px":90.0,"centroid":{"x":1.0,"y":2.0},"major_px":20.0,"minor_px":6.0,"angle_rad":0.1,"contrast_sigma":9.0}"#;
-        let blob: patrol_core::Blob = serde_json::from_str(kept).expect("read");
+        let blob: Blob = serde_json::from_str(kept).expect("read");
         assert!(blob.body_like && blob.score > DOUBTFUL);
     }
 
@@ -609,8 +623,24 @@ mod tests {
         };
         assert!(seen(22, 1070), "a lamp of a long night");
         assert!(seen(4, 60), "too rarely to be sure");
-        assert!(!seen(5, 100), "somebody whom the network misses in nineteen of twenty looks");
+        assert!(!seen(10, 100), "somebody whom the network misses in nine of ten looks");
         assert!(!seen(5, 0), "whom only the network sees");
+    }
+
+    #[test]
+    fn who_lies_down_where_a_warm_thing_was_all_night_is_believed_within_minutes() {
+        let kept = r#"{"area_px":90.0,"centroid":{"x":1.0,"y":2.0},"major_px":20.0,"minor_px":6.0,"angle_rad":0.1,"contrast_sigma":9.0,"score":0.2}"#;
+        let faint: Option<Blob> = Some(serde_json::from_str(kept).expect("read"));
+        let mut memory = TrackMemory::default();
+        for _ in 0..36_000 {
+            memory.found_by(DetectionSource::HotSpot, faint);
+        }
+        assert!(memory.is_doubtful_beside_network());
+        let looks = (1..).find(|_| {
+            memory.found_by(DetectionSource::Both, faint);
+            !memory.is_doubtful_beside_network()
+        });
+        assert!(looks.is_some_and(|looks| looks <= 40), "{looks:?}");
     }
 
     #[test]
