@@ -636,7 +636,7 @@ mod tests {
             memory.found_by(DetectionSource::HotSpot, faint);
         }
         assert!(memory.is_doubtful_beside_network());
-        let looks = (1..).find(|_| {
+        let looks = (1..=200).find(|_| {
             memory.found_by(DetectionSource::Both, faint);
             !memory.is_doubtful_beside_network()
         });
