@@ -30,7 +30,7 @@ const FIXTURES_MAX: usize = 64;
 const DOUBTFUL: f32 = 0.4;
 /// Whom a network has found so often, and in this part of the looks in which `hot-spot` did, does not rest on `hot-spot`. In rendered streets a
 /// network takes a lamp for somebody in 2-6 % of looks, most of them when people pass before it. What was so many looks ago counts half: somebody may lie down
-/// today where a warm grating was all night.
+/// where a grating was warm all night.
 const CONFIRMED_HITS: u32 = 5;
 const CONFIRMED_PART: f32 = 0.1;
 const REMEMBERED_LOOKS: u32 = 400;
