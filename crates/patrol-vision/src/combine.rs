@@ -185,17 +185,28 @@ mod tests {
         let around = Detection { bbox: PixelBox::new(0.0, 0.0, 44.0, 24.0), ..seen(0.0, 44.0, 0.8, DetectionSource::Network) };
         let (trunk, doubtful) = (body(2.0, 1.0, 40.0, 0.7), body(3.0, 13.0, 38.0, 0.2));
         let beyond = body(30.0, 13.0, 38.0, 0.6);
-        let small = [body(2.0, 1.0, 19.0, 0.7), body(3.0, 13.0, 18.0, 0.6)];
         let head =
             Detection { blob: body(3.0, 13.0, 38.0, 0.6).blob.map(|blob| Blob { area_px: 100.0, ..blob }), ..body(3.0, 13.0, 38.0, 0.6) };
         let unlike =
             Detection { blob: body(3.0, 13.0, 38.0, 0.6).blob.map(|blob| Blob { body_like: false, ..blob }), ..body(3.0, 13.0, 38.0, 0.6) };
         let legs = [body(3.0, 1.0, 22.0, 0.7), body(3.0, 13.0, 22.0, 0.6)];
-        let pairs = [[trunk, doubtful], [trunk, head], [trunk, unlike], [trunk, beyond], small, legs];
+        let pairs = [[trunk, doubtful], [trunk, head], [trunk, unlike], [trunk, beyond], legs];
         for pair in pairs {
             let wanted = [(around.bbox, DetectionSource::Both), (pair[1].bbox, DetectionSource::HotSpot)];
             assert_eq!(boxes(&[around], &pair), wanted, "{pair:?}");
         }
+    }
+
+    #[test]
+    fn parts_of_somebody_too_short_to_be_told_apart_stay_one() {
+        let around =
+            |long: f32| Detection { bbox: PixelBox::new(0.0, 0.0, long + 4.0, 24.0), ..seen(0.0, 44.0, 0.8, DetectionSource::Network) };
+        let sources = |long: f32| {
+            let found = boxes(&[around(long)], &[body(2.0, 1.0, long, 0.7), body(2.0, 13.0, long, 0.6)]);
+            found.into_iter().map(|(_, source)| source).collect::<Vec<_>>()
+        };
+        assert_eq!(sources(19.0), [DetectionSource::Both, DetectionSource::HotSpot]);
+        assert_eq!(sources(21.0), [DetectionSource::Both, DetectionSource::Both]);
     }
 
     #[test]
