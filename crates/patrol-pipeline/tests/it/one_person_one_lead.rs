@@ -90,7 +90,7 @@ fn a_lamp_that_somebody_hid_is_a_fixture_beside_a_network() {
 #[test]
 fn a_place_where_somebody_was_told_of_is_no_lamps_any_more() {
     let walks = |t: f64| (420.0..450.0).contains(&t).then(|| PixelBox::new(130.0 + (t as f32 - 420.0) * 4.0, 106.0, 18.0, 40.0));
-    let lies = |t: f64| (t < 330.0 || t >= 450.0).then(|| puddle(t));
+    let lies = |t: f64| (!(330.0..450.0).contains(&t)).then(|| puddle(t));
     let tape = Tape::of(560.0, 1.0, |t| walks(t).into_iter().chain(lies(t)).collect());
     let network = move |t: f64| walks(t).or_else(|| (100.0..330.0).contains(&t).then(|| puddle(t)));
     let detectors: Vec<Box<dyn Detector>> = vec![Box::new(Takes(network)), Box::new(Otherwise(doubtful))];
