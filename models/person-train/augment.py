@@ -37,12 +37,12 @@ LAST = Strength(plain=0.5, plain_inverted=0.15, bodies=0.75, inverted=0.4, gain=
 
 
 def crop(rng, frame, bank, strength, side=SIDE):
-    """One training crop: grey [side, side] float 0-255, what it was before weather, and its boxes."""
+    """One training crop: grey [side, side] float 0-255, what it was before weather, its boxes, and people whom weather hides."""
     clear, people, bicycles, cars, ignored = crop_in_the_clear(rng, frame, bank, strength, side)
     if rng.random() >= strength.weather:
-        return clear, clear, people, bicycles, cars, ignored
+        return clear, clear, people, bicycles, cars, ignored, people[:0]
     grey, seen = weathered(rng, clear, people)
-    return grey, clear, people[seen], bicycles, cars, np.concatenate([ignored, people[~seen]])
+    return grey, clear, people[seen], bicycles, cars, ignored, people[~seen]
 
 
 def crop_in_the_clear(rng, frame, bank, strength, side):

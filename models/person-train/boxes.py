@@ -117,12 +117,14 @@ def back(output, view):
     return output.transpose(2, 3)[:, rows] if transposed else output
 
 
-def taught(output, wished):
-    """What a larger network adds that says `wished` of the same crops: its heats as soft wishes, and its boxes where it sees somebody."""
+def taught(output, wished, hidden):
+    """What a larger network adds that says `wished` of the same crops, but in cells that are `hidden` [b, h, w]: its heats as soft wishes, and its boxes
+    where it sees somebody."""
     score = wished[:, 4].sigmoid()
-    total = score.square().sum().clamp(min=4.0)
+    shown = 1 - hidden
+    total = (score.square() * shown).sum().clamp(min=4.0)
     heat = torch.nn.functional.binary_cross_entropy_with_logits(output[:, 4], score, reduction="none")
-    heat = (heat * (score - output[:, 4].sigmoid()).abs()).sum() / total
+    heat = (heat * (score - output[:, 4].sigmoid()).abs() * shown).sum() / total
     # Offsets and sizes in cells; a tenth of a cell is well within what a label is worth.
     box = torch.nn.functional.smooth_l1_loss(output[:, :4], wished[:, :4], beta=0.1, reduction="none").sum(1)
-    return heat + 0.3 * (box * score.square()).sum() / total
+    return heat + 0.3 * (box * score.square() * shown).sum() / total

@@ -85,9 +85,11 @@ class ThermalCrops(Crops):
             frame = self.frames[min(np.searchsorted(self.cumulated, rng.random()), len(self.frames) - 1)]
         side = next(side for part, side in reversed(THERMAL_SIDES) if step >= part * self.steps)
         strength = next(strength for part, strength in reversed(THERMAL_STRENGTHS) if step >= part * self.steps)
-        grey, clear, people, bicycles, cars, ignored = augment.crop(rng, frame, self.bank, strength, side)
+        grey, clear, people, bicycles, cars, ignored, hidden = augment.crop(rng, frame, self.bank, strength, side)
         heat, whose = boxes.answers(people, side)
         others = np.stack([augment.heat_of(bicycles, side), augment.heat_of(cars, side)])
-        # A teacher is asked of the crop before weather.
+        # A teacher is asked of the crop before weather; of whom it sees there and nobody could see here it is not heard.
         clear = clear[None] / np.float32(255)
-        return grey, {"heat": heat, "boxes": whose, "others": others, "ignored": augment.covered(ignored, side), "clear": clear}
+        hidden = augment.covered(hidden, side)
+        ignored = np.maximum(augment.covered(ignored, side), hidden)
+        return grey, {"heat": heat, "boxes": whose, "others": others, "ignored": ignored, "hidden": hidden, "clear": clear}

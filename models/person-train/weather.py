@@ -9,14 +9,16 @@ import numpy as np
 
 # Signal to noise of a person over his whole box below which nobody can be asked to see him.
 SEEN_MIN = 6.0
+# Falling snow and rain are alike over about this many pixels, each way: averaging over a box takes that much less off them than off noise.
+FLAKE_PX = 3.0
 
 
 def weathered(rng, grey, people):
-    """The crop as weather shows it, and which of `people` (x, y, w, h) can still be told from the noise."""
-    kind = rng.random()
+    """The crop as weather shows it, and which of `people` (x, y, w, h) can still be told from noise and what falls."""
+    kind, falling = rng.random(), np.zeros_like(grey)
     if kind < 0.7:
         grey = veiled(rng, grey) if rng.random() < 0.3 else grey
-        grey = grey + (flakes(rng, grey.shape) if kind < 0.4 else streaks(rng, grey.shape))
+        falling = flakes(rng, grey.shape) if kind < 0.4 else streaks(rng, grey.shape)
         noise = rng.uniform(0, 4)
     elif kind < 0.8:
         grey, noise = veiled(rng, grey), rng.uniform(0, 5)
@@ -25,15 +27,22 @@ def weathered(rng, grey, people):
         # Little of the range is left, at any level; the sensor's grain grows as gain does.
         grey = (grey - middle) * np.exp(rng.uniform(np.log(0.12), np.log(0.8))) + (middle if rng.random() < 0.4 else rng.uniform(15, 200))
         noise = rng.uniform(2, 12)
-    seen = [contrast(grey, box) * np.sqrt(box[2] * box[3]) >= SEEN_MIN * max(noise, 1.0) for box in people]
-    return np.clip(grey + rng.normal(0, max(noise, 1e-3), grey.shape), 0, 255).astype(np.float32), np.array(seen, bool)
+    noise = max(noise, 1e-3)
+    seen = [is_seen(around(grey, box), around(falling, box), noise, box) for box in people]
+    return np.clip(grey + falling + rng.normal(0, noise, grey.shape), 0, 255).astype(np.float32), np.array(seen, bool)
 
 
-def contrast(grey, box):
-    """Deviation of levels within the box and a little around it."""
+def is_seen(person, falling, noise, box):
+    # What lies over less than a sixth of him hides nobody, however bright.
+    low, high = np.percentile(falling, [16, 84])
+    clutter = (high - low) / 2 * FLAKE_PX
+    return person.std() * np.sqrt(box[2] * box[3]) >= SEEN_MIN * np.hypot(max(noise, 1.0), clutter)
+
+
+def around(grey, box):
+    """Levels within the box and a little around it."""
     x, y, w, h = box
-    x0, y0, x1, y1 = max(0, int(x) - 2), max(0, int(y) - 2), int(x + w) + 3, int(y + h) + 3
-    return float(grey[y0:y1, x0:x1].std())
+    return grey[max(0, int(y) - 2) : int(y + h) + 3, max(0, int(x) - 2) : int(x + w) + 3]
 
 
 def veiled(rng, grey):
