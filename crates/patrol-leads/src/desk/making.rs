@@ -21,17 +21,22 @@ impl Desk {
             if person.lead.is_some() || !person.is_of_concern() {
                 continue;
             }
-            let Some((id, is_group)) = self.lead_at(camera, track, person, present) else { continue };
+            let Some((id, is_group)) = self.lead_at(camera, track, person, present, false) else { continue };
             let text = if is_group { "2米内另有倒卧人员,计入同一线索" } else { "同一摄像机同一位置再次看到" };
-            if let Some(person) = self.person_mut(camera, track) {
-                person.lead = Some(id.clone());
-            }
-            self.note(&id, now, "joined", "desk", text.to_owned());
+            self.join(now, &id, camera, track, text);
         }
     }
 
-    /// The nearest open lead of this camera whose people `person` lies with, or whose place it is at while nobody of it is seen there.
-    fn lead_at(&self, camera: &CameraId, track: TrackId, person: &Person, present: &[TrackId]) -> Option<(LeadId, bool)> {
+    fn join(&mut self, now: WallTime, id: &LeadId, camera: &CameraId, track: TrackId, text: &str) {
+        if let Some(person) = self.person_mut(camera, track) {
+            person.lead = Some(id.clone());
+        }
+        self.note(id, now, "joined", "desk", text.to_owned());
+    }
+
+    /// The nearest open lead of this camera whose people `person` lies with, or whose place it is at while nobody of it is seen there. Whoever `is_due`, however
+    /// he holds himself, belongs to those beside him: the same crew goes to the same place.
+    fn lead_at(&self, camera: &CameraId, track: TrackId, person: &Person, present: &[TrackId], is_due: bool) -> Option<(LeadId, bool)> {
         let members = self.state.persons.get(camera)?.iter().filter(|(other, _)| **other != track);
         let mut best: Option<(f32, LeadId, bool)> = None;
         for (other, member) in members {
@@ -41,7 +46,8 @@ impl Desk {
             }
             let apart_m = place::apart_m(&member.place, &person.place);
             let is_seen = present.contains(other);
-            let is_group = person.class == Class::Down && member.class == Class::Down && apart_m <= place::GROUP_M;
+            let are_down = person.class == Class::Down && member.class == Class::Down;
+            let is_group = apart_m <= place::GROUP_M && (are_down || (is_due && is_seen && member.is_of_concern()));
             let is_return = !is_seen && place::is_same(&member.place, &person.place);
             if (is_group || is_return) && best.as_ref().is_none_or(|(nearest, _, _)| apart_m < *nearest) {
                 best = Some((apart_m, lead.id.clone(), is_seen));
@@ -62,6 +68,10 @@ impl Desk {
             let site_prior = self.cameras.get(camera).map_or(0.0, |camera| camera.site_prior);
             let minutes = person.exposure(site_prior, self.state.cameras.get(camera)).minutes;
             if !is_due(person.posture, minutes, score.tier) {
+                continue;
+            }
+            if let Some((id, _)) = self.lead_at(camera, track, person, present, true) {
+                self.join(now, &id, camera, track, "2米内另有需要帮助的人员,计入同一线索");
                 continue;
             }
             let group = self.group_of(camera, track, present);

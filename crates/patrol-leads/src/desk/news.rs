@@ -4,6 +4,7 @@ use super::state::Class;
 use super::{Desk, place, words};
 use crate::exposure::score;
 use patrol_core::lead::Score;
+use patrol_core::sighting::Place;
 use patrol_core::{CameraId, LeadId, LeadState, Posture, Tier, TrackId, WallTime};
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ impl Desk {
         }
         let Some(at) = staying.iter().filter_map(|track| Some(self.person(camera, *track)?.at)).max() else { return };
         self.retire_placeholders(id, camera);
-        let people = staying.len() as u32;
+        let people = self.bodies(camera, &staying);
         let Some((worst, leading)) = self.worst_of(id, at) else { return };
         let Some(book) = self.state.books.get_mut(id) else { return };
         book.looks = book.looks.saturating_add(1);
@@ -67,6 +68,17 @@ impl Desk {
             self.tell_differences(now, id, camera, &staying, tier_before, people_before);
         }
         self.check_result(now, id, camera, &staying);
+    }
+
+    /// How many people `tracks` of one picture are: a broken track may live on beside its successor, and a face beside the quilt that covers the rest.
+    fn bodies(&self, camera: &CameraId, tracks: &[TrackId]) -> u32 {
+        let mut bodies: Vec<&Place> = Vec::new();
+        for place in tracks.iter().filter_map(|track| Some(&self.person(camera, *track)?.place)) {
+            if !bodies.iter().any(|known| place::is_one_body(known, place)) {
+                bodies.push(place);
+            }
+        }
+        bodies.len() as u32
     }
 
     /// History says when everybody of a lead is kept by the picture of the place alone, and when a detector finds somebody again.

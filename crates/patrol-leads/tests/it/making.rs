@@ -52,6 +52,42 @@ fn three_people_down_within_two_metres_are_one_group() {
     assert_eq!(scene.lead().people, 3);
 }
 
+/// Two who covered themselves at once: of unknown posture both, a metre apart.
+#[test]
+fn whoever_is_due_beside_a_lead_belongs_to_it() {
+    let mut scene = Scene::new(-2.0);
+    scene.someone(1, Posture::Unknown, (0.0, 0.0));
+    scene.run(40);
+    scene.someone(2, Posture::Unknown, (1.1, 0.0));
+    scene.run(590);
+    assert_eq!((scene.lead().people, scene.rang("one-more")), (1, 0), "the first is due after ten minutes");
+    scene.minutes(1);
+    assert_eq!((scene.lead().people, scene.rang("one-more")), (2, 1));
+}
+
+#[test]
+fn whoever_sits_further_away_than_two_metres_has_a_lead_of_his_own() {
+    let mut scene = Scene::new(-4.0);
+    scene.someone(1, Posture::Sitting, (0.0, 0.0));
+    scene.someone(2, Posture::Sitting, (1.5, 0.0));
+    scene.someone(3, Posture::Sitting, (4.0, 0.0));
+    scene.minutes(15);
+    assert_eq!(scene.leads().iter().map(|lead| lead.people).collect::<Vec<_>>(), [2, 1]);
+}
+
+/// A track that lives on beside its successor, and a face beside the quilt that covers the rest.
+#[test]
+fn two_tracks_of_one_body_are_one_person() {
+    let mut scene = Scene::new(-2.0);
+    scene.someone(1, Posture::Lying, (0.0, 0.0));
+    scene.someone(2, Posture::Lying, (0.3, 0.1));
+    scene.minutes(5);
+    assert_eq!(scene.lead().people, 1);
+    scene.someone(3, Posture::Lying, (1.0, 0.1));
+    scene.run(5);
+    assert_eq!((scene.lead().people, scene.rang("one-more")), (2, 1), "beside them, head to foot");
+}
+
 #[test]
 fn waiting_and_passing_people_make_none() {
     let mut scene = Scene::new(-10.0);
