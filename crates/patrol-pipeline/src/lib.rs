@@ -23,6 +23,7 @@ mod sight;
 pub mod slot;
 pub mod source;
 mod stage;
+mod things;
 pub mod upright;
 mod vanished;
 mod views;

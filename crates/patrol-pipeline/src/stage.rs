@@ -1,47 +1,26 @@
 //! What is remembered of one view of a camera: who is where, since when, how tall people are there, and which places are watched.
 
 use crate::cells::{CellNews, CellState, WatchCell, WatchCells};
-use crate::eyes::Eyes;
 use crate::poses::Poses;
+use crate::things::Doubts;
 use crate::upright::UprightHeights;
 use patrol_core::desk::AbsenceKind;
 use patrol_core::{
-    Blob, CameraView, Detection, DetectionSource, MediaTime, Picture, PictureSize, PictureTransform, PixelBox, PixelPoint, Posture, Tier,
-    Track, TrackId, TrackStage,
+    CameraView, Detection, MediaTime, Picture, PictureSize, PictureTransform, PixelBox, PixelPoint, Posture, Tier, Track, TrackId,
+    TrackStage,
 };
 use patrol_leads::posture::{self, PostureFilter, PostureInput};
 use patrol_track::{EndedTrack, Tracker, TrackerConfig};
 use patrol_vision::change::{ChangeGuard, PlacePatch, PlaceVerdict, Scenery};
-use patrol_vision::is_nowhere_warmer;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// One who moved and is no longer seen is remembered this long at the place where he vanished.
 const WALKER_KEPT: Duration = Duration::from_mins(1);
-/// Looks without a doubt that it is none before a warm thing's place is known, its overlap with what is seen there later, and most
-/// places known.
-const FIXTURE_LOOKS: i32 = 30;
-const FIXTURE_IOU: f32 = 0.4;
-/// The same for what came there with somebody and is no person for `hot-spot`: the thing itself, and nothing that lies across it.
-const FIXTURE_AGAIN_IOU: f32 = 0.5;
-const FIXTURES_MAX: usize = 64;
-/// On average less likely than this to be a person, says `hot-spot`: in thirty rendered streets things that are none have up to 0.30, people
-/// who are down 0.64 and more.
-const DOUBTFUL: f32 = 0.4;
-/// Whom a network has found so often, and in this part of the looks in which `hot-spot` did, does not rest on `hot-spot`. In rendered streets a
-/// network takes a lamp for somebody in 2-6 % of looks, most of them when people pass before it. What was so many looks ago counts half: somebody may lie down
-/// where a grating was warm all night.
-const CONFIRMED_HITS: u32 = 5;
-const CONFIRMED_PART: f32 = 0.1;
-const REMEMBERED_LOOKS: u32 = 400;
-/// Seen in fewer of its looks than this, it is credited with nothing (`integration.md` §6.5: motionless in at least 40 % of samples).
-const SEEN_PART_MIN: f32 = 0.4;
-/// So many looks at most count for what only a network sees being cold, or not.
-const COLD_LOOKS: i32 = 10;
 /// The scenery without people is known after so long: who lies there from the beginning, and is not found at once, is a part of it.
 const SCENERY_KNOWN_AFTER: Duration = Duration::from_secs(10);
 /// Whoever is found anew at a place where somebody is missing, overlapping it so much, is he.
-const SUCCEEDS_IOU: f32 = 0.25;
+pub(crate) const SUCCEEDS_IOU: f32 = 0.25;
 /// A body that goes down is found again so soon, around where its feet stood, so much lower.
 const GOES_DOWN_WITHIN: Duration = Duration::from_secs(10);
 const FEET_MARGIN: f32 = 0.25;
@@ -73,13 +52,13 @@ pub(crate) struct Stage {
     /// When the scenery began to be learnt.
     scenery_since: Option<MediaTime>,
     /// Where those who moved were last seen, and when; as many as tracks of the last minute.
-    walkers: BTreeMap<TrackId, (MediaTime, PixelBox)>,
+    pub(crate) walkers: BTreeMap<TrackId, (MediaTime, PixelBox)>,
     /// Where lamps and bonnets are known to be; the oldest goes first.
-    fixture_places: Vec<PixelBox>,
+    pub(crate) fixture_places: Vec<PixelBox>,
     /// Tracks that ended in this look.
     ended: Vec<EndedTrack>,
     /// What cells said in this look, to be told.
-    partings: Vec<(TrackId, AbsenceKind)>,
+    pub(crate) partings: Vec<(TrackId, AbsenceKind)>,
     /// Where the scenery does not show; a buffer.
     occupied: Vec<PixelBox>,
 }
@@ -142,44 +121,9 @@ pub(crate) struct TrackMemory {
     pub(crate) clips: u32,
     /// It has been a body's length away from where it was first seen.
     pub(crate) moved: bool,
-    /// Looks in which a network or `hot-spot` took it for a person, less those in which only a person could tell.
-    pub(crate) person_votes: i32,
-    /// Looks in which it was not cold, less those in which nothing of it was warmer than around it.
-    pub(crate) warm_votes: i32,
-    /// Looks in which a network found him, and those in which `hot-spot` did, with the sum of what it made of him by itself.
-    pub(crate) network_hits: u32,
-    pub(crate) warm_hits: u32,
-    pub(crate) warm_score_sum: f32,
+    pub(crate) doubts: Doubts,
     /// He was taken up once where he vanished.
     pub(crate) vanished: bool,
-}
-
-impl TrackMemory {
-    /// Who was at the picture's edge for long is no lamp: doubts count for no longer than they take to be one.
-    fn vote(&mut self, like_a_person: bool) {
-        self.person_votes = (self.person_votes + if like_a_person { 1 } else { -1 }).max(-FIXTURE_LOOKS);
-    }
-
-    /// Takes in who found him in this look.
-    fn found_by(&mut self, source: DetectionSource, blob: Option<Blob>) {
-        self.network_hits += u32::from(source != DetectionSource::HotSpot);
-        if let Some(blob) = blob {
-            self.warm_hits += 1;
-            self.warm_score_sum += blob.score;
-        }
-        if self.warm_hits >= REMEMBERED_LOOKS {
-            self.network_hits /= 2;
-            self.warm_hits /= 2;
-            self.warm_score_sum /= 2.0;
-        }
-    }
-
-    /// No network has taken it for a person more than now and then, and `hot-spot` doubts it.
-    fn is_doubtful_beside_network(&self) -> bool {
-        let is_doubted = self.person_votes < 0 || self.warm_score_sum < DOUBTFUL * self.warm_hits as f32;
-        let is_confirmed = self.network_hits >= CONFIRMED_HITS && self.network_hits as f32 >= CONFIRMED_PART * self.warm_hits as f32;
-        is_doubted && !is_confirmed
-    }
 }
 
 impl Stage {
@@ -364,9 +308,9 @@ impl Stage {
             let centre = track.bbox.centre();
             let way_px = (centre.x - track.entered_at.x).hypot(centre.y - track.entered_at.y);
             memory.moved |= way_px > track.bbox.w.max(track.bbox.h);
-            memory.vote(is_like_a_person(track));
+            memory.doubts.vote(track);
             if track.last_seen == now {
-                memory.found_by(track.source, track.blob);
+                memory.doubts.found(track, view, size);
             }
             if memory.moved {
                 self.walkers.insert(track.id, (now, track.bbox));
@@ -489,27 +433,7 @@ impl Stage {
         for track in &self.tracks {
             let Some(memory) = self.memories.get_mut(&track.id) else { continue };
             memory.filter.persist(now);
-            memory.vote(is_like_a_person(track));
-        }
-    }
-
-    /// Whether those whom only a network sees are warmer than around them. In `picture` brighter is warmer.
-    pub(crate) fn judge_warmth(&mut self, picture: &Picture) {
-        for track in self.tracks.iter().filter(|track| track.last_seen == picture.media_time) {
-            let Some(memory) = self.memories.get_mut(&track.id) else { continue };
-            memory.warm_votes = match track.source {
-                DetectionSource::Network if is_nowhere_warmer(picture, &track.bbox) => (memory.warm_votes - 1).max(-COLD_LOOKS),
-                DetectionSource::Network => (memory.warm_votes + 1).min(COLD_LOOKS),
-                // Seen by his warmth.
-                _ => COLD_LOOKS,
-            };
-        }
-    }
-
-    /// It is not known any more whether brighter is warmer.
-    pub(crate) fn forget_cold(&mut self) {
-        for memory in self.memories.values_mut() {
-            memory.warm_votes = memory.warm_votes.max(0);
+            memory.doubts.vote(track);
         }
     }
 
@@ -520,37 +444,6 @@ impl Stage {
             TrackStage::Lost => self.cells.state_of(track.id) == Some(CellState::Held),
             TrackStage::Tentative => false,
         }
-    }
-
-    /// A warm thing that no detector takes for a person, or hardly: a lamp, a bonnet; or a cold one that nothing but a network takes for somebody. It has never
-    /// moved, and is followed and counted, not told. Who walked to his place is told, whatever he looks like there, unless the very place was such a thing's
-    /// before he came, and he looks like it: a track that went along with a passer-by and came back.
-    pub(crate) fn is_fixture(&mut self, index: usize, eyes: &Eyes, detectors: &[usize]) -> bool {
-        let track = &self.tracks[index];
-        let Some(memory) = self.memories.get(&track.id) else { return false };
-        let unlike = memory.person_votes < 0;
-        let is_at_fixture = self.fixture_places.iter().any(|place| place.iou(&track.bbox) > FIXTURE_IOU);
-        if !memory.moved && memory.person_votes <= -FIXTURE_LOOKS && !is_at_fixture {
-            if self.fixture_places.len() == FIXTURES_MAX {
-                self.fixture_places.remove(0);
-            }
-            self.fixture_places.push(track.bbox);
-        }
-        if memory.evidence.is_some() {
-            // Somebody, after all.
-            self.fixture_places.retain(|place| place.iou(&track.bbox) <= FIXTURE_IOU);
-        }
-        if eyes.has_network(detectors) {
-            // Who has been told of is watched, not doubted.
-            let is_warm_thing = memory.is_doubtful_beside_network() && !self.cells.has(track.id);
-            let is_fixture_again = || unlike && self.fixture_places.iter().any(|place| place.iou(&track.bbox) > FIXTURE_AGAIN_IOU);
-            let is_thing = is_warm_thing && (!memory.moved || is_fixture_again());
-            return memory.evidence.is_none() && (is_thing || (!memory.moved && memory.warm_votes < 0));
-        }
-        // Who is missed where he was found before is watched, not doubted.
-        let is_seen = self.cells.has(track.id) || track.hits as f32 >= SEEN_PART_MIN * track.looks as f32;
-        let never_moved = !memory.moved && (unlike || track.score_mean < DOUBTFUL || !is_seen);
-        never_moved || (is_at_fixture && !track.resolved)
     }
 
     /// Who is to be missed after this look, and why; of tracks, those that were told of.
@@ -570,11 +463,6 @@ impl Stage {
     }
 }
 
-/// A network takes it for one, or `hot-spot` does; beside a network that says nothing, too, for networks miss many of those who lie.
-fn is_like_a_person(track: &Track) -> bool {
-    track.resolved || track.blob.is_none_or(|blob| blob.body_like)
-}
-
 /// Carries a remembered place over into the present picture; `false` when it has none there.
 fn carried(place: &mut PixelBox, now_from_before: &PictureTransform) -> bool {
     now_from_before.bbox(place).is_some_and(|now| {
@@ -592,7 +480,7 @@ fn has_gone_down(before: &Track, now: &Track) -> bool {
 }
 
 /// Within a body's length, taken from the longer side of the longer box.
-fn near(a: &PixelBox, b: &PixelBox) -> bool {
+pub(crate) fn near(a: &PixelBox, b: &PixelBox) -> bool {
     let (p, q) = (a.centre(), b.centre());
     (p.x - q.x).hypot(p.y - q.y) <= a.w.max(a.h).max(b.w).max(b.h)
 }
@@ -600,61 +488,6 @@ fn near(a: &PixelBox, b: &PixelBox) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Places under watch are kept over restarts, and by builds that did not know all of a region.
-    #[test]
-    fn a_region_kept_by_an_earlier_build_is_read_and_not_doubted() {
-        let kept = r#"{"area_px":90.0,"centroid":{"x":1.0,"y":2.0},"major_px":20.0,"minor_px":6.0,"angle_rad":0.1,"contrast_sigma":9.0}"#;
-        let blob: Blob = serde_json::from_str(kept).expect("read");
-        assert!(blob.body_like && blob.score > DOUBTFUL);
-    }
-
-    #[test]
-    fn a_lamp_that_a_network_takes_for_somebody_now_and_then_is_doubted_for_ever() {
-        let seen = |network_hits, warm_hits| {
-            let doubtful = TrackMemory {
-                network_hits,
-                warm_hits,
-                warm_score_sum: 0.9 * warm_hits as f32,
-                person_votes: -20,
-                ..TrackMemory::default()
-            };
-            doubtful.is_doubtful_beside_network()
-        };
-        assert!(seen(22, 1070), "a lamp of a long night");
-        assert!(seen(4, 60), "too rarely to be sure");
-        assert!(!seen(10, 100), "somebody whom the network misses in nine of ten looks");
-        assert!(!seen(5, 0), "whom only the network sees");
-    }
-
-    #[test]
-    fn who_lies_down_where_a_warm_thing_was_all_night_is_believed_within_minutes() {
-        let kept = r#"{"area_px":90.0,"centroid":{"x":1.0,"y":2.0},"major_px":20.0,"minor_px":6.0,"angle_rad":0.1,"contrast_sigma":9.0,"score":0.2}"#;
-        let faint: Option<Blob> = Some(serde_json::from_str(kept).expect("read"));
-        let mut memory = TrackMemory::default();
-        for _ in 0..36_000 {
-            memory.found_by(DetectionSource::HotSpot, faint);
-        }
-        assert!(memory.is_doubtful_beside_network());
-        let looks = (1..=200).find(|_| {
-            memory.found_by(DetectionSource::Both, faint);
-            !memory.is_doubtful_beside_network()
-        });
-        assert!(looks.is_some_and(|looks| looks <= 40), "{looks:?}");
-    }
-
-    #[test]
-    fn doubts_at_the_edge_count_for_no_longer_than_they_take() {
-        let mut memory = TrackMemory::default();
-        for _ in 0..500 {
-            memory.vote(false);
-        }
-        assert_eq!(memory.person_votes, -FIXTURE_LOOKS);
-        for _ in 0..FIXTURE_LOOKS {
-            memory.vote(true);
-        }
-        assert_eq!(memory.person_votes, 0, "whoever comes whole into the picture is told of again");
-    }
 
     #[test]
     fn a_view_that_overlaps_another_stays_in_place_when_the_camera_goes_on() {

@@ -76,6 +76,11 @@ fn either(a: f32, b: f32) -> f32 {
     1.0 - (1.0 - a) * (1.0 - b)
 }
 
+/// How sure the network was of one whom both found with `score`, and `hot-spot` by itself with `warm_score`: what [`combine`] made one number of, taken apart.
+pub fn network_score(score: f32, warm_score: f32) -> f32 {
+    (1.0 - (1.0 - score) / (1.0 - BESIDE_NETWORK * calibrated(warm_score))).max(0.0)
+}
+
 /// The network's box that holds `warm` and, before him, somebody else: its index, and that one as `hot-spot` saw him.
 fn companion_of<'a>(warm: &Detection, network: &[Detection], seen: &[Detection], hot: &'a [Detection]) -> Option<(usize, &'a Detection)> {
     let holds_both = |index: usize| {
@@ -134,6 +139,15 @@ mod tests {
     fn agreement_raises_the_score() {
         let (network, warm) = (seen(0.0, 10.0, 0.5, DetectionSource::Network), seen(2.0, 6.0, 0.6, DetectionSource::HotSpot));
         check(&[network], &[warm], true, &[(0.56, DetectionSource::Both, true)]);
+    }
+
+    #[test]
+    fn what_the_network_said_can_be_told_again() {
+        let (network, warm) = (seen(0.0, 10.0, 0.41, DetectionSource::Network), seen(2.0, 6.0, 0.95, DetectionSource::HotSpot));
+        let mut out = Vec::new();
+        combine(&[network], &[warm], true, &mut out);
+        assert!((out[0].score - 0.57).abs() < 0.01 && (network_score(out[0].score, 0.95) - 0.41).abs() < 1e-5, "{out:?}");
+        assert_eq!(network_score(0.1, 0.95), 0.0, "of a score that is none of both");
     }
 
     #[test]

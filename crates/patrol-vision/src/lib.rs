@@ -38,7 +38,7 @@ mod warmth;
 
 pub use batch::BatchSession;
 pub use card::ModelCard;
-pub use combine::combine;
+pub use combine::{combine, network_score};
 pub use detector::{DetectContext, Detector, Device};
 pub use error::VisionError;
 pub use hot_spot::{HotSpot, HotSpotConfig};

@@ -26,6 +26,7 @@ pub use filter::PostureFilter;
 
 use patrol_core::view::UPRIGHT_HEIGHT_M;
 use patrol_core::{CameraView, Joints, PictureSize, Posture, Track};
+use std::time::Duration;
 
 /// Below this a body has no posture (design §5), pixels: short and long side; half a pixel less, by which edges are uncertain.
 const BODY_MIN_PX: (f32, f32) = (7.5, 13.5);
@@ -55,6 +56,8 @@ const DOUBT_MIN: f32 = 0.07;
 const DOUBT_MIN_UPRIGHT: f32 = 0.03;
 /// Of a look in doubt between sitting and down.
 const DOUBT_CONFIDENCE: f32 = 0.2;
+/// Nobody stays bent on straight legs without motion for so long.
+const BENT_AT_MOST: Duration = Duration::from_mins(1);
 /// Among those that are down, called lying.
 const LYING_AMONG_DOWN: f32 = 0.05;
 
@@ -141,7 +144,8 @@ fn by_view(input: &PostureInput, view: &CameraView) -> PostureJudgement {
     if !weighed.is_body {
         return unknown(0.1, NO_BODY_FITS);
     }
-    let shares = weighed.shares;
+    let rests = input.track.still_since.is_some_and(|since| input.track.last_seen.since(since) >= BENT_AT_MOST);
+    let [shares, by_outline] = [weighed.shares, weighed.by_outline].map(|shares| if rests { shares.without(Kind::Bent) } else { shares });
     let [standing, bent, sitting] = [Kind::Standing, Kind::Bent, Kind::Sitting].map(|kind| shares.of(kind));
     let down = shares.down();
     if shares.of(Kind::Dog) >= DOG_MIN {
@@ -168,7 +172,7 @@ fn by_view(input: &PostureInput, view: &CameraView) -> PostureJudgement {
     }
     let is_upright = standing >= sitting + bent;
     // Whom his outline calls down, joints put in doubt and do not acquit: they may be another's.
-    if is_down(&weighed.by_outline) || down >= if is_upright { DOUBT_MIN_UPRIGHT } else { DOUBT_MIN } {
+    if is_down(&by_outline) || down >= if is_upright { DOUBT_MIN_UPRIGHT } else { DOUBT_MIN } {
         return if is_upright { unknown(0.3, AMBIGUOUS) } else { unknown(DOUBT_CONFIDENCE, SITTING_OR_DOWN) };
     }
     // Whoever is bent for longer than a moment is not bent, but huddled.

@@ -261,3 +261,29 @@ fn without_a_view_the_learnt_height_or_the_outline_speak() {
     assert_eq!(judged(30.0, 90.0, None).posture, Posture::Standing);
     assert_eq!(judged(60.0, 70.0, None).posture, Posture::Unknown);
 }
+
+/// Rendered: somebody on his back, head away from the camera, elbows out; as wide as high, as one who bends down is for a moment.
+#[test]
+fn who_has_not_moved_for_a_minute_is_not_bent() {
+    let view = CameraView { height_m: 7.74, tilt_deg: 24.6, heading_deg: 0.0, hfov_deg: 56.9 };
+    let bbox = PixelBox::new(528.27, 323.46, 44.68, 46.23);
+    let blob = Blob {
+        area_px: 824.0,
+        centroid: PixelPoint { x: 551.50, y: 343.54 },
+        major_px: 41.33,
+        minor_px: 34.70,
+        angle_rad: 1.174,
+        contrast_sigma: 20.6,
+        score: 0.84,
+        body_like: true,
+    };
+    let judged = |still_s: f64| {
+        let seen =
+            Track { last_seen: MediaTime::from_secs_f64(still_s), still_since: Some(MediaTime::ZERO), ..track(bbox, Some(blob), 0.0) };
+        let input =
+            PostureInput { track: &seen, size: PictureSize::new(640, 512), view: Some(&view), learnt_upright_px: None, joints: None };
+        judge(&input)
+    };
+    assert_eq!((judged(30.0).posture, judged(30.0).why), (Posture::Unknown, SITTING_OR_DOWN));
+    assert_eq!(judged(60.0).posture, Posture::Lying);
+}

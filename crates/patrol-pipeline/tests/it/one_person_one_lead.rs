@@ -1,6 +1,6 @@
 //! Who lies still becomes one lead with evidence; who walks by becomes none; the same pictures give the same leads.
 
-use crate::world::{BrightBoxes, Otherwise, Takes, Tape, camera, doubtful, faint, replay, replay_read, replay_with};
+use crate::world::{BRIGHT, BrightBoxes, Otherwise, Takes, Tape, camera, doubtful, faint, replay, replay_read, replay_with};
 use patrol_core::PixelBox;
 use patrol_vision::thermal::Polarity;
 use patrol_vision::{Detector, ThermalConfig};
@@ -134,6 +134,24 @@ fn who_throws_off_what_hid_him_is_told_of_and_who_has_been_told_of_is_not_doubte
     assert_eq!(taken(Polarity::WhiteHot, puddle, |t| if t < 60.0 { COLD } else { WARM }), (1, 0));
     // Snow covers him, or he cools.
     assert_eq!(taken(Polarity::WhiteHot, puddle, |t| if t < 180.0 { WARM } else { COLD }), (1, 0));
+}
+
+/// A network takes a bench for somebody; then somebody walks up and lies down on it. His clocks are not the bench's.
+#[test]
+fn who_lies_down_on_a_bench_is_told_of_by_his_own_clock() {
+    let bench = PixelBox::new(200.0, 126.0, 70.0, 32.0);
+    let seen = |t: f64| match t {
+        t if t < 30.0 => bench,
+        t if t < 40.0 => PixelBox::new(50.0 + (t as f32 - 30.0) * 15.0, 100.0, 20.0, 56.0),
+        _ => PixelBox::new(206.0, 130.0, 58.0, 26.0),
+    };
+    let leads = |seconds: f64| {
+        let tape = Tape::with(|t| if t < 30.0 { COLD } else { BRIGHT }, seconds, 2.0, |t| vec![seen(t)]);
+        let detectors: Vec<Box<dyn Detector>> = vec![Box::new(Takes(move |_| Some(bench))), Box::new(BrightBoxes)];
+        let thermal = ThermalConfig { polarity: Polarity::WhiteHot, ..ThermalConfig::default() };
+        replay_read(&thermal, detectors, vec![(camera("a", 0.5), tape)]).1.made_leads().len()
+    };
+    assert_eq!((leads(155.0), leads(180.0)), (0, 1));
 }
 
 #[test]

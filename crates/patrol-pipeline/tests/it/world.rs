@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub(crate) const SIZE: PictureSize = PictureSize::new(320, 240);
-const BRIGHT: u8 = 230;
+pub(crate) const BRIGHT: u8 = 230;
 pub(crate) const START: WallTime = WallTime(1_767_542_400_000_000_000);
 
 pub(crate) fn camera(id: &str, look_every_s: f64) -> Camera {
