@@ -157,6 +157,7 @@ impl Desk {
         }
         let Some(person) = self.person(&absence.camera, absence.track) else { return };
         let (lead, last_seen, is_of_concern) = (person.lead.clone(), person.at, person.is_of_concern());
+        let from = person.told_place.clone();
         match absence.why {
             // Its clocks wait for whoever is found at its place.
             AbsenceKind::Broke if lead.is_some() || is_of_concern => {}
@@ -165,7 +166,7 @@ impl Desk {
             AbsenceKind::WalkedOut | AbsenceKind::SeenEmpty => {
                 self.forget(&absence.camera, absence.track);
                 if let Some(id) = lead {
-                    self.on_left(now, &id, absence.at, was_emptied);
+                    self.on_left(now, &id, absence.at, &from, was_emptied);
                 }
             }
         }

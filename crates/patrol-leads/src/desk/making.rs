@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// Two cameras see someone at the same time when their intervals come so close: the longest gap between two looks (design §2, `look_limit_s`).
 const OVERLAP: Duration = Duration::from_mins(1);
+/// Whoever is found so soon after somebody went from there lay beside him, or under him: until he is told of, a new track takes a few looks.
+const UNCOVERED_WITHIN: Duration = Duration::from_secs(10);
 
 impl Desk {
     /// Persons without a lead who are at the place of an open one: its update, not a new lead.
@@ -21,10 +23,38 @@ impl Desk {
             if person.lead.is_some() || !person.is_of_concern() {
                 continue;
             }
+            if let Some(id) = self.lead_left_at(&person.place) {
+                self.join_left(now, &id, camera, track);
+                continue;
+            }
             let Some((id, is_group)) = self.lead_at(camera, track, person, present, false) else { continue };
             let text = if is_group { "2米内另有倒卧人员,计入同一线索" } else { "同一摄像机同一位置再次看到" };
             self.join(now, &id, camera, track, text);
         }
+    }
+
+    /// The open lead whose last person went from this very place: an open lead takes whoever is seen there as its update.
+    fn lead_left_at(&self, here: &Place) -> Option<LeadId> {
+        let is_there = |lead: &&Lead| {
+            let book = self.state.books.get(&lead.id).filter(|book| book.left && lead.state.is_open());
+            book.and_then(|book| book.left_from.as_ref()).is_some_and(|(from, _)| place::is_same(from, here))
+        };
+        self.leads.values().find(is_there).map(|lead| lead.id.clone())
+    }
+
+    fn join_left(&mut self, now: WallTime, id: &LeadId, camera: &CameraId, track: TrackId) {
+        let left_at = self.state.books.get(id).and_then(|book| book.left_from.as_ref()).map(|(_, at)| *at);
+        let lay_there =
+            self.person(camera, track).zip(left_at).is_some_and(|(person, left_at)| person.first_seen <= left_at + UNCOVERED_WITHIN);
+        self.join(now, id, camera, track, "同一摄像机同一位置再次看到");
+        if !lay_there {
+            return;
+        }
+        // Two were one to the detectors until one of them got up.
+        if let Some(lead) = self.leads.get_mut(id) {
+            lead.people = lead.people.max(2);
+        }
+        self.news(now, id, "one-fewer", "一人离开,原处仍有 1 人".to_owned());
     }
 
     fn join(&mut self, now: WallTime, id: &LeadId, camera: &CameraId, track: TrackId, text: &str) {

@@ -12,6 +12,8 @@ use std::time::Duration;
 pub(super) const MOVED_M: f32 = 2.0;
 /// `moved` and `lying-now` are not told again within this: boxes and postures flicker.
 const QUIET: Duration = Duration::from_mins(5);
+/// Whoever gets up walks off so soon.
+const GETS_UP_WITHIN: Duration = Duration::from_mins(1);
 /// Members seen within this count for the score of a lead.
 const CURRENT: Duration = Duration::from_mins(2);
 /// Misses of single looks are no news; as long as a rescan (design §4).
@@ -203,8 +205,9 @@ impl Desk {
         book.moved_at = Some(now);
         // What moves is no object.
         book.held_at_c = false;
-        if let Some(person) = self.person_mut(camera, track) {
-            person.told_place = person.place.clone();
+        let before = self.person_mut(camera, track).map(|person| std::mem::replace(&mut person.told_place, person.place.clone()));
+        if let Some(book) = self.state.books.get_mut(id) {
+            book.moved_from = before;
         }
         self.news(now, id, "moved", format!("移动约 {apart_m:.0} 米"));
     }
@@ -218,12 +221,12 @@ impl Desk {
         }
         let at = person.at;
         person.lead = None;
-        person.told_place = person.place.clone();
-        self.on_left(now, id, at, false);
+        let from = std::mem::replace(&mut person.told_place, person.place.clone());
+        self.on_left(now, id, at, &from, false);
     }
 
-    /// Somebody of the lead left the picture or the place; `seen_empty` is positive evidence of it.
-    pub(super) fn on_left(&mut self, now: WallTime, id: &LeadId, at: WallTime, seen_empty: bool) {
+    /// Somebody of the lead left the picture or the place `from`; `seen_empty` is positive evidence of it.
+    pub(super) fn on_left(&mut self, now: WallTime, id: &LeadId, at: WallTime, from: &Place, seen_empty: bool) {
         let others: Vec<WallTime> = self.members(id).filter(|(_, _, person)| !person.pointed_out).map(|(_, _, person)| person.at).collect();
         let remaining = others.iter().filter(|seen| at.since(**seen) <= CURRENT).count() as u32;
         let Some(lead) = self.leads.get(id) else { return };
@@ -244,6 +247,9 @@ impl Desk {
         }
         book.watch = None;
         book.left = true;
+        // He was told to have moved as he got up.
+        let moved_from = book.moved_from.take().filter(|_| book.moved_at.is_some_and(|moved| at.since(moved) <= GETS_UP_WITHIN));
+        book.left_from = Some((moved_from.unwrap_or_else(|| from.clone()), at));
         if book.handled_at.is_some() {
             book.empty_since_handled = true;
         }
@@ -255,7 +261,7 @@ impl Desk {
     }
 
     /// News: told to the operator, and to the city when it knows the lead. A watched refusal stays silent unless it must not.
-    fn news(&mut self, now: WallTime, id: &LeadId, kind: &str, text: String) {
+    pub(super) fn news(&mut self, now: WallTime, id: &LeadId, kind: &str, text: String) {
         self.note(id, now, &format!("news-{kind}"), "desk", text.clone());
         let is_decided_against = self.leads.get(id).is_none_or(|lead| lead.state == LeadState::Rejected);
         if is_decided_against || self.is_silent(id) {

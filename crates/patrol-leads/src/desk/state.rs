@@ -207,6 +207,12 @@ pub(super) struct LeadBook {
     #[serde(default)]
     pub held_told: bool,
     pub left: bool,
+    /// Where the last of it was told of, and when he went.
+    #[serde(default)]
+    pub left_from: Option<(Place, WallTime)>,
+    /// Where somebody of it was before he was told to have moved.
+    #[serde(default)]
+    pub moved_from: Option<Place>,
     /// Held at C after coming back from a suppression, until it moves.
     pub held_at_c: bool,
     pub undo: Option<Undo>,
@@ -240,6 +246,8 @@ impl LeadBook {
             still_told: false,
             held_told: false,
             left: false,
+            left_from: None,
+            moved_from: None,
             held_at_c: false,
             undo: None,
             absorbed: None,

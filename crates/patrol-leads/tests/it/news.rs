@@ -84,3 +84,38 @@ fn a_lead_that_only_drifts_is_handed_on_every_thirty_seconds() {
     let changed: usize = (0..50).map(|_| scene.tick().changed.len()).sum();
     assert!(changed <= 3, "{changed}");
 }
+
+/// Two lay side by side and were one to the detectors; one gets up and goes.
+#[test]
+fn whoever_is_found_where_one_got_up_lay_beside_him() {
+    let mut scene = Scene::new(-2.0);
+    scene.someone(1, Posture::Lying, (0.0, 0.0));
+    scene.minutes(4);
+    // He is called lying for a moment while he gets up.
+    scene.actor(1).at_m = (1.8, 2.0);
+    scene.run(2);
+    assert_eq!(scene.rang("moved"), 1);
+    scene.becomes(1, Posture::Walking);
+    scene.actor(1).at_m = (3.6, 4.0);
+    scene.run(2);
+    scene.someone(2, Posture::Lying, (0.1, 0.0));
+    scene.run(3);
+    let lead = scene.lead();
+    assert_eq!((lead.people, scene.rang("one-fewer"), scene.rang("new-lead")), (2, 1, 1));
+    assert!(has_history(&lead, "left") && has_history(&lead, "back"));
+}
+
+#[test]
+fn whoever_lies_down_where_one_went_is_an_update_of_the_open_lead() {
+    let mut scene = Scene::new(-2.0);
+    scene.someone(1, Posture::Lying, (0.0, 0.0));
+    scene.minutes(4);
+    scene.seen_empty(1);
+    scene.minutes(1);
+    scene.someone(2, Posture::Lying, (0.1, 0.0));
+    scene.run(3);
+    assert_eq!((scene.lead().people, scene.rang("one-fewer"), scene.rang("new-lead")), (1, 0, 1));
+    scene.someone(3, Posture::Lying, (5.0, 0.0));
+    scene.minutes(4);
+    assert_eq!(scene.leads().len(), 2, "somewhere else");
+}
