@@ -117,11 +117,12 @@ def back(output, view):
     return output.transpose(2, 3)[:, rows] if transposed else output
 
 
-def taught(output, wished, hidden):
-    """What a larger network adds that says `wished` of the same crops, but in cells that are `hidden` [b, h, w]: its heats as soft wishes, and its boxes
+def taught(output, wished, wanted_heat, hidden):
+    """What a larger network adds that says `wished` of the same crops, but in cells that are `hidden` [b, h, w] and nobody else's (`wanted_heat`): its heats as soft wishes, and its boxes
     where it sees somebody."""
     score = wished[:, 4].sigmoid()
-    shown = 1 - hidden
+    # Whom weather hides may stand behind somebody who is seen.
+    shown = torch.where(wanted_heat > BOX_HEAT_MIN, 1.0, 1 - hidden)
     total = (score.square() * shown).sum().clamp(min=4.0)
     heat = torch.nn.functional.binary_cross_entropy_with_logits(output[:, 4], score, reduction="none")
     heat = (heat * (score - output[:, 4].sigmoid()).abs() * shown).sum() / total

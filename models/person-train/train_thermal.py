@@ -80,7 +80,7 @@ def main():
             clear = wanted["clear"].contiguous(memory_format=torch.channels_last)
             with torch.no_grad(), fast():
                 wished = (teacher(clear).float() + boxes.back(teacher(boxes.seen(clear, view)).float(), view)) / 2
-            loss = loss + boxes.taught(output, wished, wanted["hidden"])
+            loss = loss + boxes.taught(output, wished, wanted["heat"], wanted["hidden"])
         learner.learn(loss, steps)
         sums, seen = sums + np.array([part.item() for part in parts]), seen + 1
         if learner.step % 100 == 0:

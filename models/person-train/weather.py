@@ -9,7 +9,8 @@ import numpy as np
 
 # Signal to noise of a person over his whole box below which nobody can be asked to see him.
 SEEN_MIN = 6.0
-# Falling snow and rain are alike over about this many pixels, each way: averaging over a box takes that much less off them than off noise.
+# Flakes are alike over about this many pixels, each way (their length, thickness and blur): averaging over a box takes that much less off them than off noise. Long
+# streaks are alike over more: people behind the thickest rain are still asked for.
 FLAKE_PX = 3.0
 
 

@@ -80,7 +80,7 @@ fn examine(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather:
         return Outcome::Failed(FailureKind::Detector);
     }
     watch.examined(&seen);
-    watch.stage.part_from_things(&seen, &watch.detections);
+    watch.stage.part_from_things(&watch.detections);
     let view = watch.view_here(seen.size());
     watch.stage.follow(&seen, &watch.detections, view.as_ref());
     if tells_cold {

@@ -55,6 +55,8 @@ pub(crate) struct Stage {
     pub(crate) walkers: BTreeMap<TrackId, (MediaTime, PixelBox)>,
     /// Where lamps and bonnets are known to be; the oldest goes first.
     pub(crate) fixture_places: Vec<PixelBox>,
+    /// Where things are to which somebody walked up; the oldest goes first.
+    pub(crate) thing_places: Vec<PixelBox>,
     /// Tracks that ended in this look.
     ended: Vec<EndedTrack>,
     /// What cells said in this look, to be told.
@@ -145,6 +147,7 @@ impl Stage {
             scenery_since: None,
             walkers: BTreeMap::new(),
             fixture_places: Vec::new(),
+            thing_places: Vec::new(),
             ended: Vec::new(),
             partings: Vec::new(),
             occupied: Vec::new(),
@@ -169,6 +172,7 @@ impl Stage {
             scenery_since: self.scenery_since,
             walkers: BTreeMap::new(),
             fixture_places: self.fixture_places.clone(),
+            thing_places: self.thing_places.clone(),
             ended: Vec::new(),
             partings: Vec::new(),
             occupied: Vec::new(),
@@ -211,6 +215,7 @@ impl Stage {
         self.tracker.restart_motion(|id| stay.contains(&id));
         self.poses.forget();
         self.fixture_places.clear();
+        self.thing_places.clear();
         self.forget_scenery();
     }
 
@@ -229,6 +234,7 @@ impl Stage {
         self.poses.carry(now_from_before);
         self.walkers.retain(|_, (_, place)| carried(place, now_from_before));
         self.fixture_places.retain_mut(|place| carried(place, now_from_before));
+        self.thing_places.retain_mut(|place| carried(place, now_from_before));
         self.forget_scenery();
         if other {
             self.upright = UprightHeights::default();
@@ -243,6 +249,7 @@ impl Stage {
         self.poses.forget();
         self.walkers.clear();
         self.fixture_places.clear();
+        self.thing_places.clear();
         self.upright = UprightHeights::default();
         self.in_full_at = None;
         self.forget_scenery();
@@ -286,6 +293,7 @@ impl Stage {
 
     fn judge_postures(&mut self, picture: &Picture, view: Option<&CameraView>) {
         let (size, now) = (picture.size(), picture.media_time);
+        let known_sizes = self.known_sizes(view, size);
         self.walkers.retain(|_, (seen, _)| now.since(*seen) <= WALKER_KEPT);
         for track in self.tracks.iter().filter(|track| track.stage == TrackStage::Confirmed) {
             let foot_row = track.bbox.bottom() / size.height as f32;
@@ -303,6 +311,8 @@ impl Stage {
             // A body that goes down often breaks its track: whoever vanished here a moment ago is he.
             let walked_up = !self.memories.contains_key(&track.id)
                 && self.walkers.iter().any(|(id, (seen, place))| *id != track.id && *seen < now && near(place, &track.bbox));
+            // Unless a thing is here again that was here before he came.
+            let walked_up = walked_up && (track.blob.is_some() || !self.is_at_thing(&track.bbox));
             let memory = self.memories.entry(track.id).or_default();
             memory.moved |= walked_up;
             let centre = track.bbox.centre();
@@ -310,7 +320,7 @@ impl Stage {
             memory.moved |= way_px > track.bbox.w.max(track.bbox.h);
             memory.doubts.vote(track);
             if track.last_seen == now {
-                memory.doubts.found(track, view, size);
+                memory.doubts.found(track, known_sizes, size);
             }
             if memory.moved {
                 self.walkers.insert(track.id, (now, track.bbox));

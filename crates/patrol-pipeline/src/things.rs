@@ -1,13 +1,13 @@
 //! What is taken for somebody and is nobody: lamps, bonnets, benches, puddles, bus shelters. They are followed and counted, not told.
 //!
-//! Nothing that was seen to move, that walked to its place, or that has been told of is doubted: a person who is missed is the worse mistake.
+//! Nothing that was seen to move, that walked to its place, or of which evidence was taken for a lead is doubted, but for what stands where a known lamp stood: a person who
+//! is missed is the worse mistake.
 
 use crate::eyes::Eyes;
 use crate::stage::{SUCCEEDS_IOU, Stage, TrackMemory, near};
 use patrol_core::desk::AbsenceKind;
-use patrol_core::{CameraView, Detection, DetectionSource, Picture, PictureSize, Track, TrackId};
+use patrol_core::{CameraView, Detection, DetectionSource, Picture, PictureSize, PixelBox, Track, TrackId};
 use patrol_vision::{is_nowhere_warmer, network_score};
-use std::time::Duration;
 
 /// Looks without a doubt that it is none before a warm thing's place is known, its overlap with what is seen there later, and most
 /// places known.
@@ -35,8 +35,13 @@ const SEEN_PART_MIN: f32 = 0.4;
 const COLD_LOOKS: i32 = 10;
 /// Shorter side of a box that holds no single person, metres. One who lies across both axes of a picture that is taken from above takes 1.6 m of each.
 const LARGE_M: f32 = 2.2;
-/// Who walked up to a thing and is not seen now walked up so lately.
-const WALKED_UP_WITHIN: Duration = Duration::from_secs(10);
+/// So many looks at most count for its being too large, or not.
+const LARGE_LOOKS: i32 = 10;
+/// What somebody walked up to and was left alone again overlaps what it was before by so much.
+const THING_IOU: f32 = 0.4;
+const THINGS_MAX: usize = 16;
+/// A view whose corners have gone further than this part of the picture's width may have zoomed: sizes are not known any more.
+const OTHER_VIEW_PART: f32 = 0.1;
 
 /// What speaks for a track being a person, and against it.
 #[derive(Clone, Default)]
@@ -49,8 +54,8 @@ pub(crate) struct Doubts {
     network_hits: f32,
     warm_hits: u32,
     warm_score_sum: f32,
-    /// Larger than any person at its place, when it was found last.
-    is_too_large: bool,
+    /// Looks in which it was larger than any person at its place, less those in which it was not, or showed a body's warmth.
+    large_votes: i32,
 }
 
 impl Doubts {
@@ -76,7 +81,9 @@ impl Doubts {
             self.warm_score_sum /= 2.0;
         }
         let scale = view.and_then(|view| view.pixels_per_metre(track.bbox.foot(), size));
-        self.is_too_large = scale.is_some_and(|scale| track.bbox.w.min(track.bbox.h) > LARGE_M * scale);
+        let is_large =
+            scale.is_some_and(|scale| track.bbox.w.min(track.bbox.h) > LARGE_M * scale) && warm.is_none_or(|blob| !blob.body_like);
+        self.large_votes = (self.large_votes + if is_large { 1 } else { -1 }).clamp(-LARGE_LOOKS, LARGE_LOOKS);
     }
 
     /// No network has taken it for a person more than now and then, and `hot-spot` doubts it.
@@ -90,29 +97,41 @@ impl Doubts {
 impl Stage {
     /// Parts from a thing to which somebody has walked up, and where something warm is found now: he sits on the bench, and would go on as what the bench was taken
     /// for before he came.
-    pub(crate) fn part_from_things(&mut self, picture: &Picture, detections: &[Detection]) {
-        let now = picture.media_time;
+    pub(crate) fn part_from_things(&mut self, detections: &[Detection]) {
         let is_thing = |track: &&Track| {
             let of_thing = |memory: &TrackMemory| memory.doubts.warm_hits == 0 && !memory.moved && memory.evidence.is_none();
             self.memories.get(&track.id).is_some_and(of_thing)
         };
-        let is_walked_up_to = |thing: &Track| {
-            self.walkers
-                .iter()
-                .any(|(id, (seen, place))| *id != thing.id && now.since(*seen) <= WALKED_UP_WITHIN && near(place, &thing.bbox))
-        };
+        let is_walked_up_to = |thing: &Track| self.walkers.iter().any(|(id, (_, place))| *id != thing.id && near(place, &thing.bbox));
         let is_warm_now = |thing: &Track| {
             let likest = detections.iter().max_by(|a, b| a.bbox.iou(&thing.bbox).total_cmp(&b.bbox.iou(&thing.bbox)));
             likest.is_some_and(|found| found.blob.is_some() && found.bbox.iou(&thing.bbox) >= SUCCEEDS_IOU)
         };
         let left = self.tracks.iter().filter(is_thing).filter(|thing| is_walked_up_to(thing) && is_warm_now(thing));
-        let left: Vec<TrackId> = left.map(|thing| thing.id).collect();
-        for id in left {
+        let left: Vec<(TrackId, PixelBox)> = left.map(|thing| (thing.id, thing.bbox)).collect();
+        for (id, place) in left {
             self.tracker.release(id);
             self.cells.cells.retain(|cell| cell.track != id);
             self.memories.remove(&id);
-            self.partings.push((id, AbsenceKind::SeenEmpty));
+            // It may have been somebody: the desk keeps his clocks for whoever is found there.
+            self.partings.push((id, AbsenceKind::Broke));
+            if !self.is_at_thing(&place) {
+                if self.thing_places.len() == THINGS_MAX {
+                    self.thing_places.remove(0);
+                }
+                self.thing_places.push(place);
+            }
         }
+    }
+
+    /// Whether something was here before somebody walked up to it that may be here again.
+    pub(crate) fn is_at_thing(&self, place: &PixelBox) -> bool {
+        self.thing_places.iter().any(|thing| thing.iou(place) > THING_IOU)
+    }
+
+    /// How large people are in this view: not of one that has turned or zoomed as it went along.
+    pub(crate) fn known_sizes<'a>(&self, view: Option<&'a CameraView>, size: PictureSize) -> Option<&'a CameraView> {
+        view.filter(|_| self.home.now_from_begin.corner_shift(size) <= OTHER_VIEW_PART * size.width as f32)
     }
 
     /// Whether those whom only a network sees are warmer than around them. In `picture` brighter is warmer.
@@ -159,8 +178,9 @@ impl Stage {
             // Who has been told of is watched, not doubted.
             let is_warm_thing = doubts.is_doubtful_beside_network() && !self.cells.has(track.id);
             let is_fixture_again = || unlike && self.fixture_places.iter().any(|place| place.iou(&track.bbox) > FIXTURE_AGAIN_IOU);
+            let is_large_thing = doubts.large_votes > 0 && !self.cells.has(track.id);
             let is_thing = is_warm_thing && (!memory.moved || is_fixture_again());
-            return memory.evidence.is_none() && (is_thing || (!memory.moved && (doubts.warm_votes < 0 || doubts.is_too_large)));
+            return memory.evidence.is_none() && (is_thing || (!memory.moved && (doubts.warm_votes < 0 || is_large_thing)));
         }
         // Who is missed where he was found before is watched, not doubted.
         let is_seen = self.cells.has(track.id) || track.hits as f32 >= SEEN_PART_MIN * track.looks as f32;
@@ -177,7 +197,7 @@ fn is_like_a_person(track: &Track) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use patrol_core::{Blob, MediaTime, PixelBox, PixelPoint, TrackStage};
+    use patrol_core::{Blob, MediaTime, PixelPoint, TrackStage};
 
     /// Found in one look, both being so sure; `hot-spot` makes `warm_score` of it and no body.
     fn found(source: DetectionSource, score: f32, warm_score: f32) -> Track {
@@ -264,7 +284,7 @@ mod tests {
         let is_too_large = |bbox: PixelBox, view: Option<&CameraView>| {
             let mut doubts = Doubts::default();
             doubts.found(&Track { bbox, ..found(DetectionSource::Network, 0.5, 0.0) }, view, PictureSize::new(640, 512));
-            doubts.is_too_large
+            doubts.large_votes > 0
         };
         // 13 m before the camera a metre is 44 pixels.
         let at = |w: f32, h: f32| PixelBox::new(320.0 - w / 2.0, 370.0 - h, w, h);

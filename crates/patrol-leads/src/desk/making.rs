@@ -77,7 +77,9 @@ impl Desk {
             let apart_m = place::apart_m(&member.place, &person.place);
             let is_seen = present.contains(other);
             let are_down = person.class == Class::Down && member.class == Class::Down;
-            let is_group = apart_m <= place::GROUP_M && (are_down || (is_due && is_seen && member.is_of_concern()));
+            // What was judged a thing once, or is watched in silence, keeps nobody quiet.
+            let is_loud = || !self.is_silent(&lead.id) && self.state.books.get(&lead.id).is_some_and(|book| !book.held_at_c);
+            let is_group = apart_m <= place::GROUP_M && (are_down || (is_due && is_seen && member.is_of_concern() && is_loud()));
             let is_return = !is_seen && place::is_same(&member.place, &person.place);
             if (is_group || is_return) && best.as_ref().is_none_or(|(nearest, _, _)| apart_m < *nearest) {
                 best = Some((apart_m, lead.id.clone(), is_seen));
@@ -101,7 +103,12 @@ impl Desk {
                 continue;
             }
             if let Some((id, _)) = self.lead_at(camera, track, person, present, true) {
+                let was_more = self.state.books.get(&id).zip(self.leads.get(&id)).is_some_and(|(book, lead)| book.present < lead.people);
                 self.join(now, &id, camera, track, "2米内另有需要帮助的人员,计入同一线索");
+                if was_more {
+                    // The head-count does not rise by him, and would not ring.
+                    self.news(now, &id, "one-more", "原处又有 1 人".to_owned());
+                }
                 continue;
             }
             let group = self.group_of(camera, track, present);

@@ -74,10 +74,16 @@ impl Desk {
 
     /// How many people `tracks` of one picture are: a broken track may live on beside its successor, and a face beside the quilt that covers the rest.
     fn bodies(&self, camera: &CameraId, tracks: &[TrackId]) -> u32 {
-        let mut bodies: Vec<&Place> = Vec::new();
-        for place in tracks.iter().filter_map(|track| Some(&self.person(camera, *track)?.place)) {
-            if !bodies.iter().any(|known| place::is_one_body(known, place)) {
-                bodies.push(place);
+        let mut people: Vec<&super::Person> = tracks.iter().filter_map(|track| self.person(camera, *track)).collect();
+        // A box around two is one of them, and swallows neither.
+        people.sort_by(|a, b| a.place.bbox.area().total_cmp(&b.place.bbox.area()));
+        let mut bodies: Vec<&super::Person> = Vec::new();
+        for one in people {
+            let is_same = |other: &&super::Person| {
+                place::is_one_body(&other.place, &one.place, one.held_since.is_some() || other.held_since.is_some())
+            };
+            if !bodies.iter().any(is_same) {
+                bodies.push(one);
             }
         }
         bodies.len() as u32

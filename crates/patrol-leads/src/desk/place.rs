@@ -12,8 +12,8 @@ const SAME_AFTER_FLIGHT_M: f32 = 3.0;
 pub(super) const GROUP_M: f32 = 2.0;
 /// Boxes that overlap so much are at one place whatever the ground says: far away, a pixel of the foot is metres of ground.
 const SAME_PLACE_IOU: f32 = 0.3;
-/// Boxes of two tracks that overlap so much are one body (as two detections of one look are), and so is a box of which so much lies in a box of four times its area:
-/// a face beside the quilt that covers the rest.
+/// Where one of two tracks is only held by the picture of its place, boxes that overlap so much are one body: of two real ones it is found in another box than
+/// before. So is a box of which so much lies in a box of four times its area, a face beside the quilt that covers the rest.
 const SAME_BODY_IOU: f32 = 0.4;
 const PART_INSIDE: f32 = 0.7;
 const PART_AREA: f32 = 0.25;
@@ -56,12 +56,12 @@ pub(super) fn overlap(a: &Place, b: &Place) -> f32 {
     box_in(a, b).map_or(0.0, |other| a.bbox.iou(&other))
 }
 
-/// Whether two tracks of one picture are one body, or one is a part of the other's.
-pub(super) fn is_one_body(a: &Place, b: &Place) -> bool {
+/// Whether two tracks of one picture are one body, or one is a part of the other's. `held`: one of them is not found, but its place has not changed.
+pub(super) fn is_one_body(a: &Place, b: &Place, held: bool) -> bool {
     let Some(other) = box_in(a, b) else { return false };
     let (smaller, larger) = if a.bbox.area() <= other.area() { (&a.bbox, &other) } else { (&other, &a.bbox) };
     let is_part = smaller.area() <= PART_AREA * larger.area() && smaller.intersection(larger) >= PART_INSIDE * smaller.area();
-    is_part || a.bbox.iou(&other) >= SAME_BODY_IOU
+    is_part || (held && a.bbox.iou(&other) >= SAME_BODY_IOU)
 }
 
 /// Metres between two places of one camera and view, infinite for others: on the ground where the view is known, else from the size of the bodies.
@@ -126,11 +126,13 @@ mod tests {
     fn a_face_is_part_of_the_body_it_lies_in_and_a_neighbour_is_not() {
         let body = place(100.0, 100.0);
         let part = |x: f32, y: f32, w: f32, h: f32| Place { bbox: PixelBox::new(x, y, w, h), ..body.clone() };
-        let is_part = |other: &Place| (is_one_body(&body, other), is_one_body(other, &body));
+        let is_part = |other: &Place| (is_one_body(&body, other, false), is_one_body(other, &body, false));
         assert_eq!(is_part(&part(170.0, 108.0, 18.0, 18.0)), (true, true), "a face that looks out of the box");
         assert_eq!(is_part(&part(180.0, 108.0, 18.0, 18.0)), (false, false), "most of it outside");
         assert_eq!(is_part(&part(110.0, 88.0, 60.0, 24.0)), (false, false), "somebody further back");
-        assert_eq!(is_part(&part(110.0, 104.0, 80.0, 30.0)), (true, true), "the same box, nearly");
+        let beside = part(110.0, 104.0, 80.0, 30.0);
+        assert_eq!(is_part(&beside), (false, false), "both are found: two who lie against one another");
+        assert!(is_one_body(&body, &beside, true), "the same box, nearly, of a track that is only held");
         assert_eq!(is_part(&Place { preset: 1, ..body.clone() }), (false, false), "another view");
     }
 

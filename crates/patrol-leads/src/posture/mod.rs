@@ -56,7 +56,7 @@ const DOUBT_MIN: f32 = 0.07;
 const DOUBT_MIN_UPRIGHT: f32 = 0.03;
 /// Of a look in doubt between sitting and down.
 const DOUBT_CONFIDENCE: f32 = 0.2;
-/// Nobody stays bent on straight legs without motion for so long.
+/// Nobody stays bent on straight legs without motion for so long: three times what tying a shoe takes in the scenes of `benches/motionless`.
 const BENT_AT_MOST: Duration = Duration::from_mins(1);
 /// Among those that are down, called lying.
 const LYING_AMONG_DOWN: f32 = 0.05;
@@ -144,8 +144,8 @@ fn by_view(input: &PostureInput, view: &CameraView) -> PostureJudgement {
     if !weighed.is_body {
         return unknown(0.1, NO_BODY_FITS);
     }
+    let shares = weighed.shares;
     let rests = input.track.still_since.is_some_and(|since| input.track.last_seen.since(since) >= BENT_AT_MOST);
-    let [shares, by_outline] = [weighed.shares, weighed.by_outline].map(|shares| if rests { shares.without(Kind::Bent) } else { shares });
     let [standing, bent, sitting] = [Kind::Standing, Kind::Bent, Kind::Sitting].map(|kind| shares.of(kind));
     let down = shares.down();
     if shares.of(Kind::Dog) >= DOG_MIN {
@@ -158,7 +158,7 @@ fn by_view(input: &PostureInput, view: &CameraView) -> PostureJudgement {
         () => DOWN_OVER_SITTING_BY_BOX,
     };
     let is_down = |shares: &shape::Shares| {
-        let on_feet = shares.of(Kind::Standing) + shares.of(Kind::Bent);
+        let on_feet = shares.of(Kind::Standing) + if rests { 0.0 } else { shares.of(Kind::Bent) };
         shares.down() >= DOWN_OVER_STANDING * on_feet && shares.down() >= over_sitting * shares.of(Kind::Sitting)
     };
     if is_down(&shares) {
@@ -172,7 +172,7 @@ fn by_view(input: &PostureInput, view: &CameraView) -> PostureJudgement {
     }
     let is_upright = standing >= sitting + bent;
     // Whom his outline calls down, joints put in doubt and do not acquit: they may be another's.
-    if is_down(&by_outline) || down >= if is_upright { DOUBT_MIN_UPRIGHT } else { DOUBT_MIN } {
+    if is_down(&weighed.by_outline) || down >= if is_upright { DOUBT_MIN_UPRIGHT } else { DOUBT_MIN } {
         return if is_upright { unknown(0.3, AMBIGUOUS) } else { unknown(DOUBT_CONFIDENCE, SITTING_OR_DOWN) };
     }
     // Whoever is bent for longer than a moment is not bent, but huddled.

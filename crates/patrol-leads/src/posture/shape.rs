@@ -66,12 +66,6 @@ impl Shares {
         self.of_kind[kind as usize]
     }
 
-    /// What is left when it cannot be that kind.
-    pub(super) fn without(mut self, kind: Kind) -> Self {
-        self.of_kind[kind as usize] = 0.0;
-        Self::of_sums(self.of_kind)
-    }
-
     pub(super) fn down(&self) -> f32 {
         self.of(Kind::Lying) + self.of(Kind::Curled) + self.of(Kind::Slumped)
     }

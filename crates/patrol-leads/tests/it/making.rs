@@ -80,12 +80,16 @@ fn whoever_sits_further_away_than_two_metres_has_a_lead_of_his_own() {
 fn two_tracks_of_one_body_are_one_person() {
     let mut scene = Scene::new(-2.0);
     scene.someone(1, Posture::Lying, (0.0, 0.0));
-    scene.someone(2, Posture::Lying, (0.3, 0.1));
+    scene.someone(2, Posture::Lying, (0.3, 0.1)).held = true;
     scene.minutes(5);
     assert_eq!(scene.lead().people, 1);
+    scene.actor(2).held = false;
+    scene.run(5);
+    assert_eq!((scene.lead().people, scene.rang("one-more")), (2, 1), "both are found at once");
+    scene.leaves(2);
     scene.someone(3, Posture::Lying, (1.0, 0.1));
     scene.run(5);
-    assert_eq!((scene.lead().people, scene.rang("one-more")), (2, 1), "beside them, head to foot");
+    assert_eq!((scene.lead().people, scene.rang("one-more")), (2, 1), "as many as at most");
 }
 
 #[test]

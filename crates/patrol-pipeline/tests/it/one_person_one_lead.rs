@@ -154,6 +154,18 @@ fn who_lies_down_on_a_bench_is_told_of_by_his_own_clock() {
     assert_eq!((leads(155.0), leads(180.0)), (0, 1));
 }
 
+/// Somebody walks by a cold bench, so that both are one box for a moment: the bench is a bench before and after.
+#[test]
+fn a_bench_that_somebody_passes_is_a_fixture_still() {
+    let bench = PixelBox::new(200.0, 126.0, 70.0, 32.0);
+    let passer = |t: f64| (30.0..60.0).contains(&t).then(|| PixelBox::new(10.0 + (t as f32 - 30.0) * 10.0, 106.0, 24.0, 56.0));
+    let seen = move |t: f64| [(bench, COLD)].into_iter().chain(passer(t).map(|place| (place, BRIGHT))).collect();
+    let detectors: Vec<Box<dyn Detector>> = vec![Box::new(Takes(move |_| Some(bench))), Box::new(BrightBoxes)];
+    let thermal = ThermalConfig { polarity: Polarity::WhiteHot, ..ThermalConfig::default() };
+    let (cameras, room, _) = replay_read(&thermal, detectors, vec![(camera("a", 0.5), Tape::of_levels(900.0, 2.0, seen))]);
+    assert_eq!((room.made_leads().len(), cameras[0].watch.fixtures), (0, 1), "{:#?}", room.made_leads());
+}
+
 #[test]
 fn the_same_pictures_give_the_same_leads() {
     let run = || {

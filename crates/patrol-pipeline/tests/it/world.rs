@@ -34,11 +34,11 @@ pub(crate) fn camera(id: &str, look_every_s: f64) -> Camera {
 
 /// A picture with noise, so that no two are bit-equal, and bright boxes.
 pub(crate) fn picture(number: u64, t_s: f64, boxes: &[PixelBox]) -> Picture {
-    picture_with(BRIGHT, number, t_s, boxes)
+    picture_with(number, t_s, boxes.iter().map(|bbox| (*bbox, BRIGHT)))
 }
 
-/// The same with boxes of another level. The ground has 60 to 83.
-fn picture_with(level: u8, number: u64, t_s: f64, boxes: &[PixelBox]) -> Picture {
+/// The same with boxes of other levels, the later ones before the earlier. The ground has 60 to 83.
+fn picture_with(number: u64, t_s: f64, boxes: impl Iterator<Item = (PixelBox, u8)>) -> Picture {
     let (w, h) = (SIZE.width as usize, SIZE.height as usize);
     let mut noise = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut pixels: Vec<u8> = (0..w * h)
@@ -49,7 +49,7 @@ fn picture_with(level: u8, number: u64, t_s: f64, boxes: &[PixelBox]) -> Picture
             60 + (noise % 24) as u8
         })
         .collect();
-    for bbox in boxes {
+    for (bbox, level) in boxes {
         for y in bbox.y as usize..bbox.bottom() as usize {
             pixels[y * w + bbox.x as usize..y * w + bbox.right() as usize].fill(level);
         }
@@ -70,10 +70,15 @@ impl Tape {
 
     /// The same with boxes of another level.
     pub(crate) fn with(level: impl Fn(f64) -> u8, seconds: f64, fps: f64, boxes: impl Fn(f64) -> Vec<PixelBox>) -> Self {
+        Self::of_levels(seconds, fps, |t| boxes(t).into_iter().map(|bbox| (bbox, level(t))).collect())
+    }
+
+    /// The same with boxes of a level each.
+    pub(crate) fn of_levels(seconds: f64, fps: f64, boxes: impl Fn(f64) -> Vec<(PixelBox, u8)>) -> Self {
         let count = (seconds * fps) as u64;
         let offer = |number: u64| {
             let t_s = number as f64 / fps;
-            Ok(Offer::Picture { picture: picture_with(level(t_s), number, t_s, &boxes(t_s)), discontinuity: false })
+            Ok(Offer::Picture { picture: picture_with(number, t_s, boxes(t_s).into_iter()), discontinuity: false })
         };
         Self((0..count).map(offer).collect())
     }
