@@ -71,6 +71,18 @@ fn a_refusal_is_watched_silently_and_revisited() {
     assert!(scene.rang("one-more") + scene.rang("watch-changed") >= 1, "one more rings at once");
 }
 
+/// He refused and is left in peace; whoever sits down beside him has refused nothing.
+#[test]
+fn whoever_is_due_beside_one_who_refused_has_a_lead_of_his_own() {
+    let mut scene = Scene::reported(-8.0);
+    scene.minutes(30);
+    scene.callback(1, 1, Some(LeadState::Handled), Some("SUPPLIES_REFUSED"));
+    scene.someone(2, Posture::Sitting, (1.5, 0.0));
+    let before = scene.rang("new-lead");
+    scene.minutes(12);
+    assert_eq!((scene.leads().len(), scene.rang("new-lead") - before), (2, 1));
+}
+
 #[test]
 fn a_watch_ends_in_the_morning_and_rings_for_who_is_still_there() {
     let mut scene = Scene::reported(-1.0);

@@ -75,6 +75,19 @@ fn whoever_sits_further_away_than_two_metres_has_a_lead_of_his_own() {
     assert_eq!(scene.leads().iter().map(|lead| lead.people).collect::<Vec<_>>(), [2, 1]);
 }
 
+/// The head-count is the most seen at once and does not rise by him: whoever comes rings all the same.
+#[test]
+fn whoever_takes_the_place_of_one_who_left_rings() {
+    let mut scene = Scene::new(-4.0);
+    scene.someone(1, Posture::Lying, (0.0, 0.0));
+    scene.someone(2, Posture::Lying, (1.5, 0.0));
+    scene.minutes(4);
+    scene.leaves(2);
+    scene.someone(3, Posture::Sitting, (-1.5, 0.0));
+    scene.minutes(11);
+    assert_eq!((scene.lead().people, scene.rang("one-more"), scene.rang("one-fewer")), (2, 1, 1));
+}
+
 /// A track that lives on beside its successor, and a face beside the quilt that covers the rest.
 #[test]
 fn two_tracks_of_one_body_are_one_person() {
