@@ -42,7 +42,9 @@ pub(crate) fn metrics(
         ("patrol_blind_interval_max_seconds", "The longest blind interval since the start.", |r| r.max_blind.as_secs_f64()),
         ("patrol_unexamined_interval_seconds", "Now minus capture of the newest picture examined.", |r| r.unexamined.as_secs_f64()),
         ("patrol_camera_seeing", "1 while pictures arrive and can be judged.", |r| f64::from(r.condition == CameraCondition::Seeing)),
-        ("patrol_fixtures", "Things that never moved and are not told: lamps, bonnets, cold puddles, bus shelters.", |r| f64::from(r.fixtures)),
+        ("patrol_fixtures", "Things that never moved and are not told: lamps, bonnets, cold puddles, bus shelters.", |r| {
+            f64::from(r.fixtures)
+        }),
         ("patrol_watch_cells", "Places where somebody was last found, watched until seen empty.", |r| r.cells.open as f64),
         ("patrol_watch_cells_held", "Of these, kept by the picture of the place alone: no detector finds anybody.", |r| {
             r.cells.held as f64

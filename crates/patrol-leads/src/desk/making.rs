@@ -1,5 +1,6 @@
 //! Which lead a person belongs to: an open one at the place, one that another camera made, or a new one.
 
+use super::news::GETS_UP_WITHIN;
 use super::state::{Class, LeadBook, Person};
 use super::{Desk, REMEMBERED, place};
 use crate::exposure::is_due;
@@ -71,7 +72,13 @@ impl Desk {
         let mut best: Option<(f32, LeadId, bool)> = None;
         for (other, member) in members {
             let Some(lead) = member.lead.as_ref().and_then(|id| self.leads.get(id)) else { continue };
-            if !lead.state.is_open() || member.posture == Posture::Walking {
+            if !lead.state.is_open() {
+                continue;
+            }
+            if self.has_gone_from(member, &lead.id).is_some_and(|from| place::is_same(from, &person.place)) {
+                return Some((lead.id.clone(), true));
+            }
+            if member.posture == Posture::Walking {
                 continue;
             }
             let apart_m = place::apart_m(&member.place, &person.place);
@@ -86,6 +93,14 @@ impl Desk {
             }
         }
         best.map(|(_, id, is_group)| (id, is_group))
+    }
+
+    /// Where `member` was told of, when he is elsewhere now: whoever is found there lay beside him, and both were one to the detectors until he got up.
+    fn has_gone_from<'a>(&'a self, member: &'a Person, lead: &LeadId) -> Option<&'a Place> {
+        let book = self.state.books.get(lead)?;
+        let just_moved = book.moved_at.is_some_and(|moved| member.at.since(moved) <= GETS_UP_WITHIN);
+        let told = (!place::is_same(&member.place, &member.told_place)).then_some(&member.told_place);
+        book.moved_from.as_ref().filter(|_| just_moved).or(told)
     }
 
     /// Makes the leads that are due in this picture; gives their ids.

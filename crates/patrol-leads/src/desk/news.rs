@@ -13,7 +13,7 @@ pub(super) const MOVED_M: f32 = 2.0;
 /// `moved` and `lying-now` are not told again within this: boxes and postures flicker.
 const QUIET: Duration = Duration::from_mins(5);
 /// Whoever gets up walks off so soon.
-const GETS_UP_WITHIN: Duration = Duration::from_mins(1);
+pub(super) const GETS_UP_WITHIN: Duration = Duration::from_mins(1);
 /// Members seen within this count for the score of a lead.
 const CURRENT: Duration = Duration::from_mins(2);
 /// Misses of single looks are no news; as long as a rescan (design §4).

@@ -105,6 +105,24 @@ fn whoever_is_found_where_one_got_up_lay_beside_him() {
     assert!(has_history(&lead, "left") && has_history(&lead, "back"));
 }
 
+/// The same, found before the other is seen to walk: nobody is said to have left whom somebody still sees.
+#[test]
+fn whoever_is_found_while_one_gets_up_keeps_the_lead() {
+    let mut scene = Scene::new(-2.0);
+    scene.someone(1, Posture::Lying, (0.0, 0.0));
+    scene.minutes(4);
+    scene.actor(1).at_m = (1.8, 2.0);
+    scene.run(1);
+    scene.someone(2, Posture::Unknown, (0.1, 0.0));
+    scene.run(40);
+    scene.becomes(1, Posture::Walking);
+    scene.actor(1).at_m = (3.6, 4.0);
+    scene.run(2);
+    let lead = scene.lead();
+    assert_eq!((lead.people, scene.rang("one-more"), scene.rang("one-fewer"), scene.rang("new-lead")), (2, 1, 1, 1));
+    assert!(!has_history(&lead, "left"));
+}
+
 #[test]
 fn whoever_lies_down_where_one_went_is_an_update_of_the_open_lead() {
     let mut scene = Scene::new(-2.0);
