@@ -16,6 +16,15 @@ const OVERLAP: Duration = Duration::from_mins(1);
 /// Whoever is found so soon after somebody went from there lay beside him, or under him: until he is told of, a new track takes a few looks.
 const UNCOVERED_WITHIN: Duration = Duration::from_secs(10);
 
+/// Why somebody belongs to an open lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Belongs {
+    ToGroup,
+    /// He lay beside one who has got up, and both were one to the detectors until then.
+    ToWhoGotUp,
+    Again,
+}
+
 impl Desk {
     /// Persons without a lead who are at the place of an open one: its update, not a new lead.
     pub(super) fn join_open_leads(&mut self, now: WallTime, camera: &CameraId, present: &[TrackId]) {
@@ -28,9 +37,18 @@ impl Desk {
                 self.join_left(now, &id, camera, track);
                 continue;
             }
-            let Some((id, is_group)) = self.lead_at(camera, track, person, present, false) else { continue };
-            let text = if is_group { "2米内另有倒卧人员,计入同一线索" } else { "同一摄像机同一位置再次看到" };
+            let Some((id, why)) = self.lead_at(camera, track, person, present, false) else { continue };
+            let text = match why {
+                Belongs::ToGroup => "2米内另有倒卧人员,计入同一线索",
+                Belongs::ToWhoGotUp => "同一位置一人起身,原处仍有人",
+                Belongs::Again => "同一摄像机同一位置再次看到",
+            };
             self.join(now, &id, camera, track, text);
+            if why == Belongs::ToWhoGotUp
+                && let Some(lead) = self.leads.get_mut(&id)
+            {
+                lead.people = lead.people.max(2);
+            }
         }
     }
 
@@ -67,16 +85,16 @@ impl Desk {
 
     /// The nearest open lead of this camera whose people `person` lies with, or whose place it is at while nobody of it is seen there. Whoever `is_due`, however
     /// he holds himself, belongs to those beside him: the same crew goes to the same place.
-    fn lead_at(&self, camera: &CameraId, track: TrackId, person: &Person, present: &[TrackId], is_due: bool) -> Option<(LeadId, bool)> {
+    fn lead_at(&self, camera: &CameraId, track: TrackId, person: &Person, present: &[TrackId], is_due: bool) -> Option<(LeadId, Belongs)> {
         let members = self.state.persons.get(camera)?.iter().filter(|(other, _)| **other != track);
-        let mut best: Option<(f32, LeadId, bool)> = None;
+        let mut best: Option<(f32, LeadId, Belongs)> = None;
         for (other, member) in members {
             let Some(lead) = member.lead.as_ref().and_then(|id| self.leads.get(id)) else { continue };
             if !lead.state.is_open() {
                 continue;
             }
             if self.has_gone_from(member, &lead.id).is_some_and(|from| place::is_same(from, &person.place)) {
-                return Some((lead.id.clone(), true));
+                return Some((lead.id.clone(), Belongs::ToWhoGotUp));
             }
             if member.posture == Posture::Walking {
                 continue;
@@ -89,10 +107,11 @@ impl Desk {
             let is_group = apart_m <= place::GROUP_M && (are_down || (is_due && is_seen && member.is_of_concern() && is_loud()));
             let is_return = !is_seen && place::is_same(&member.place, &person.place);
             if (is_group || is_return) && best.as_ref().is_none_or(|(nearest, _, _)| apart_m < *nearest) {
-                best = Some((apart_m, lead.id.clone(), is_seen));
+                let why = if is_seen { Belongs::ToGroup } else { Belongs::Again };
+                best = Some((apart_m, lead.id.clone(), why));
             }
         }
-        best.map(|(_, id, is_group)| (id, is_group))
+        best.map(|(_, id, why)| (id, why))
     }
 
     /// Where `member` was told of, when he is elsewhere now: whoever is found there lay beside him, and both were one to the detectors until he got up.
