@@ -33,7 +33,7 @@ impl Desk {
             if person.lead.is_some() || !person.is_of_concern() {
                 continue;
             }
-            if let Some(id) = self.lead_left_at(&person.place) {
+            if let Some(id) = self.lead_left_at(person) {
                 self.join_left(now, &id, camera, track);
                 continue;
             }
@@ -44,6 +44,7 @@ impl Desk {
                 Belongs::Again => "同一摄像机同一位置再次看到",
             };
             self.join(now, &id, camera, track, text);
+            // He who walks off is not counted in this look.
             if why == Belongs::ToWhoGotUp
                 && let Some(lead) = self.leads.get_mut(&id)
             {
@@ -52,26 +53,25 @@ impl Desk {
         }
     }
 
-    /// The open lead whose last person went from this very place: an open lead takes whoever is seen there as its update.
-    fn lead_left_at(&self, here: &Place) -> Option<LeadId> {
+    /// The open lead whose last person went from where `person` lay beside him. Whoever comes there later is a new lead: of one that has been handled nobody would be
+    /// told again.
+    fn lead_left_at(&self, person: &Person) -> Option<LeadId> {
         let is_there = |lead: &&Lead| {
             let book = self.state.books.get(&lead.id).filter(|book| book.left && lead.state.is_open());
-            book.and_then(|book| book.left_from.as_ref()).is_some_and(|(from, _)| place::is_same(from, here))
+            book.and_then(|book| book.left_from.as_ref())
+                .is_some_and(|(from, at)| person.first_seen <= *at + UNCOVERED_WITHIN && place::is_same(from, &person.place))
         };
         self.leads.values().find(is_there).map(|lead| lead.id.clone())
     }
 
     fn join_left(&mut self, now: WallTime, id: &LeadId, camera: &CameraId, track: TrackId) {
-        let left_at = self.state.books.get(id).and_then(|book| book.left_from.as_ref()).map(|(_, at)| *at);
-        let lay_there =
-            self.person(camera, track).zip(left_at).is_some_and(|(person, left_at)| person.first_seen <= left_at + UNCOVERED_WITHIN);
-        self.join(now, id, camera, track, "同一摄像机同一位置再次看到");
-        if !lay_there {
-            return;
-        }
-        // Two were one to the detectors until one of them got up.
+        self.join(now, id, camera, track, "同一位置一人起身,原处仍有人");
+        // Two were one to the detectors until one of them got up: the place was never empty.
         if let Some(lead) = self.leads.get_mut(id) {
             lead.people = lead.people.max(2);
+        }
+        if let Some(book) = self.state.books.get_mut(id) {
+            book.empty_since_handled = false;
         }
         self.news(now, id, "one-fewer", "一人离开,原处仍有 1 人".to_owned());
     }
@@ -93,14 +93,15 @@ impl Desk {
             if !lead.state.is_open() {
                 continue;
             }
-            if self.has_gone_from(member, &lead.id).is_some_and(|from| place::is_same(from, &person.place)) {
-                return Some((lead.id.clone(), Belongs::ToWhoGotUp));
-            }
+            let is_seen = present.contains(other);
             if member.posture == Posture::Walking {
+                let from = self.has_gone_from(member, &lead.id).filter(|_| is_seen);
+                if from.is_some_and(|from| place::is_same(from, &person.place)) {
+                    return Some((lead.id.clone(), Belongs::ToWhoGotUp));
+                }
                 continue;
             }
             let apart_m = place::apart_m(&member.place, &person.place);
-            let is_seen = present.contains(other);
             let are_down = person.class == Class::Down && member.class == Class::Down;
             // What was judged a thing once, or is watched in silence, keeps nobody quiet.
             let is_loud = || !self.is_silent(&lead.id) && self.state.books.get(&lead.id).is_some_and(|book| !book.held_at_c);
