@@ -86,11 +86,12 @@ impl Sight {
         }
     }
 
-    /// Whether brighter is warmer in what was read for certain enough to say of something that it is cold. Not of a camera that has flown or turned: nothing there
-    /// tells a black-hot picture, and people are dark in it.
-    pub(crate) fn tells_cold(&mut self, now: MediaTime) -> bool {
+    /// Whether brighter is warmer in what was read for certain enough to say of something that it is cold: by its reading, or because `people_are_warm`, who walked there.
+    /// Not of a camera that has flown or turned: nothing there tells a black-hot picture, and people are dark in it.
+    pub(crate) fn tells_cold(&mut self, now: MediaTime, people_are_warm: bool) -> bool {
         self.has_flown |= self.motion.is_mover(now);
-        !self.has_flown && self.reading().is_some_and(|reading| reading.polarity_confidence >= POLARITY_SURE)
+        let is_sure = |reading: &ThermalReading| people_are_warm || reading.polarity_confidence >= POLARITY_SURE;
+        !self.has_flown && self.reading().is_some_and(is_sure)
     }
 
     /// How the last thermal picture was read.

@@ -57,6 +57,8 @@ pub(crate) struct Stage {
     pub(crate) fixture_places: Vec<PixelBox>,
     /// Where things are to which somebody walked up; the oldest goes first.
     pub(crate) thing_places: Vec<PixelBox>,
+    /// Looks at people who walked and were warm, less those at such who were cold, which count more.
+    pub(crate) warm_walkers: i32,
     /// Tracks that ended in this look.
     ended: Vec<EndedTrack>,
     /// What cells said in this look, to be told.
@@ -124,7 +126,7 @@ pub(crate) struct TrackMemory {
     /// It has been a body's length away from where it was first seen.
     pub(crate) moved: bool,
     pub(crate) doubts: Doubts,
-    /// He was taken up once where he vanished.
+    /// He was taken up where he vanished, and has not been found since.
     pub(crate) vanished: bool,
 }
 
@@ -148,6 +150,7 @@ impl Stage {
             walkers: BTreeMap::new(),
             fixture_places: Vec::new(),
             thing_places: Vec::new(),
+            warm_walkers: 0,
             ended: Vec::new(),
             partings: Vec::new(),
             occupied: Vec::new(),
@@ -173,6 +176,7 @@ impl Stage {
             walkers: BTreeMap::new(),
             fixture_places: self.fixture_places.clone(),
             thing_places: self.thing_places.clone(),
+            warm_walkers: self.warm_walkers,
             ended: Vec::new(),
             partings: Vec::new(),
             occupied: Vec::new(),
@@ -321,6 +325,7 @@ impl Stage {
             memory.doubts.vote(track);
             if track.last_seen == now {
                 memory.doubts.found(track, known_sizes, size);
+                memory.vanished = false;
             }
             if memory.moved {
                 self.walkers.insert(track.id, (now, track.bbox));

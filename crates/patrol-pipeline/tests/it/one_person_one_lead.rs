@@ -129,6 +129,48 @@ fn who_is_dark_is_told_of_until_it_is_known_that_bright_is_warm() {
     assert_eq!(taken(Polarity::BlackHot, puddle, |_| COLD), (1, 0));
 }
 
+/// People who walk by and are bright say that bright is warm; where they are dark a dark person stays one.
+#[test]
+fn a_cold_thing_is_a_fixture_once_warm_people_have_walked_by() {
+    let passer = |t: f64| (t < 20.0).then(|| PixelBox::new(290.0 - t as f32 * 14.0, 60.0, 20.0, 56.0));
+    let leads = |level: u8| {
+        let seen = move |t: f64| [(puddle(t), COLD)].into_iter().chain(passer(t).map(|place| (place, level))).collect();
+        let network: Box<dyn Detector> = Box::new(Takes(move |t| passer(t).or_else(|| Some(puddle(t)))));
+        let tape = Tape::of_levels(280.0, 2.0, seen);
+        let (cameras, room, _) =
+            replay_read(&ThermalConfig::default(), vec![network, Box::new(BrightBoxes)], vec![(camera("a", 0.5), tape)]);
+        (room.made_leads().len(), cameras[0].watch.fixtures)
+    };
+    assert_eq!(leads(BRIGHT), (0, 1));
+    assert_eq!(leads(COLD), (1, 0));
+}
+
+/// He crouches, pulls a quilt over himself that is larger than he was, and no detector finds him any more.
+#[test]
+fn who_vanishes_under_a_wide_quilt_is_told_of() {
+    // As grainy as the ground.
+    let grain = |x: usize, y: usize| ((x * 7919 + y * 104_729) % 1009 % 24) as u8;
+    let quilt = |warmer: u8| {
+        let cell =
+            move |x: usize, y: usize| (PixelBox::new(108.0 + 4.0 * x as f32, 92.0 + 4.0 * y as f32, 4.0, 4.0), 60 + warmer + grain(x, y));
+        (0..25).flat_map(move |x| (0..21).map(move |y| cell(x, y))).collect()
+    };
+    let leads = |warmer: u8| {
+        let seen = move |t: f64| match t {
+            t if t < 12.0 => vec![(PixelBox::new(10.0 + t as f32 * 12.0, 90.0, 20.0, 56.0), BRIGHT)],
+            t if t < 18.0 => {
+                let height = (56.0 - (t as f32 - 12.0) * 12.0).max(24.0);
+                vec![(PixelBox::new(146.0, 146.0 - height, 24.0, height), BRIGHT)]
+            }
+            _ if warmer > 0 => quilt(warmer),
+            _ => Vec::new(),
+        };
+        replay(vec![(camera("a", 0.5), Tape::of_levels(720.0, 2.0, seen))]).1.made_leads().len()
+    };
+    assert_eq!(leads(18), 1);
+    assert_eq!(leads(0), 0, "who is gone without a trace");
+}
+
 #[test]
 fn who_throws_off_what_hid_him_is_told_of_and_who_has_been_told_of_is_not_doubted() {
     assert_eq!(taken(Polarity::WhiteHot, puddle, |t| if t < 60.0 { COLD } else { WARM }), (1, 0));

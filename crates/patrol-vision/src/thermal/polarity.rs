@@ -109,6 +109,8 @@ pub(super) struct PolarityJudge {
     background: Vec<f32>,
     background_age: u32,
     blocks: Vec<f32>,
+    /// How each block differed from the background when it was judged last: −1 colder, 1 warmer.
+    differed: Vec<i8>,
     sorted: Vec<f32>,
     thumbnail: Vec<f32>,
 }
@@ -142,6 +144,7 @@ impl PolarityJudge {
             background: Vec::new(),
             background_age: 0,
             blocks: Vec::new(),
+            differed: Vec::new(),
             sorted: Vec::new(),
             thumbnail: Vec::new(),
         }
@@ -262,6 +265,8 @@ impl PolarityJudge {
         if self.background.len() != self.blocks.len() || self.background_age == 0 {
             self.background.clear();
             self.background.extend_from_slice(&self.blocks);
+            self.differed.clear();
+            self.differed.resize(self.blocks.len(), 0);
             self.background_age = 1;
             return None;
         }
@@ -274,10 +279,16 @@ impl PolarityJudge {
         }
         let limit = (MOTION_SIGMA * 1.4826 * median(&mut self.sorted)?).max(MOTION_LEVELS);
         let (mut warmer, mut colder) = (0_usize, 0_usize);
-        for (now, before) in self.blocks.iter().zip(&mut self.background) {
+        let (mut came_warm, mut came_cold) = (0_usize, 0_usize);
+        for ((now, before), differed) in self.blocks.iter().zip(&mut self.background).zip(&mut self.differed) {
             let change = now - *before - drift;
-            warmer += usize::from(change > limit);
-            colder += usize::from(change < -limit);
+            let differs = i8::from(change > limit) - i8::from(change < -limit);
+            warmer += usize::from(differs > 0);
+            colder += usize::from(differs < 0);
+            // Whoever was there when the background was learnt leaves a hole in it that stays: it came once.
+            came_warm += usize::from(differs > 0 && differs != *differed);
+            came_cold += usize::from(differs < 0 && differs != *differed);
+            *differed = differs;
             *before += drift + change.clamp(-FOLLOW_LEVELS, FOLLOW_LEVELS);
         }
         self.background_age += 1;
@@ -285,10 +296,10 @@ impl PolarityJudge {
             self.background_age = 0;
             return None;
         }
-        if self.background_age <= BACKGROUND_MIN || warmer + colder == 0 {
+        if self.background_age <= BACKGROUND_MIN || came_warm + came_cold == 0 {
             return None;
         }
-        let (warmer, colder) = (warmer as f32, colder as f32);
+        let (warmer, colder) = (came_warm as f32, came_cold as f32);
         Some(MOTION_WEIGHT * (warmer - colder) / (warmer + colder + MOTION_BLOCKS))
     }
 }

@@ -270,6 +270,24 @@ fn black_hot_is_inverted_when_told_and_when_what_moves_is_dark() {
     }
 }
 
+/// Whoever was there from the first look on is in what the street is compared with, and leaves a dark hole in it.
+#[test]
+fn who_was_there_first_and_has_gone_does_not_make_a_street_black_hot() {
+    let mut normaliser = ThermalNormaliser::new(&ThermalConfig::default());
+    for look in 0..160_u64 {
+        let mut scene = Street::new(7.0, 25.0);
+        if look < 13 {
+            for (ahead_m, left_m) in [(9.0, -2.0), (10.0, 0.0), (9.0, 2.0)] {
+                scene.person(ahead_m, left_m, Pose::Standing, 12.0);
+            }
+        }
+        let picture = scene.picture(look, 0.08, 14.0, 70.0);
+        let levels: Vec<u8> = (0..H).flat_map(|y| picture.row(0, y).to_vec()).collect();
+        normaliser.normalise(&grey(&levels, look as f64 * 10.0)).expect("read");
+        assert_eq!(normaliser.reading().polarity, Polarity::WhiteHot, "look {look}: {:?}", normaliser.reading());
+    }
+}
+
 #[test]
 fn a_switch_of_polarity_is_followed_in_the_same_look() {
     let mut normaliser = ThermalNormaliser::new(&ThermalConfig::default());
