@@ -21,6 +21,10 @@ const OTHERS_NEAR: f32 = 1.0;
 /// A track that began so soon before he vanished, and touches his place by this part of the smaller box, is his own.
 const SUCCESSOR_BEFORE: Duration = Duration::from_secs(10);
 const SUCCESSOR_PART_MAX: f32 = 0.1;
+/// Who was lower than so many times his width was going down, and what he pulls over himself is larger than he was: sought in his box grown by these parts of its
+/// longer side. A quilt that fills a box and its ring alike stands out of neither.
+const GOING_DOWN_ASPECT: f32 = 1.5;
+const QUILT_PARTS: [f32; 2] = [0.25, 0.5];
 /// Smaller than this nothing is known by its picture, pixels: short and long side (design §5).
 const BODY_MIN_PX: (f32, f32) = (8.0, 14.0);
 
@@ -31,7 +35,7 @@ impl Stage {
         ended.into_iter().filter(|ended| is_known_gone(ended) || !self.keep_if_there(&ended.track, picture)).collect()
     }
 
-    /// `track` is no longer followed. Once for each.
+    /// `track` is no longer followed. Once for each time that he was found.
     pub(crate) fn keep_if_there(&mut self, track: &Track, picture: &Picture) -> bool {
         let (short, long) = (track.bbox.w.min(track.bbox.h), track.bbox.w.max(track.bbox.h));
         let is_somebody = track.hits >= HITS_MIN && short >= BODY_MIN_PX.0 && long >= BODY_MIN_PX.1;
@@ -39,14 +43,10 @@ impl Stage {
         if !is_somebody || !is_news || is_at_edge(&track.bbox, picture) || self.is_anothers_place(track) {
             return false;
         }
-        let Some((before, now)) = self.before(&track.bbox).zip(PlacePatch::take(picture, &track.bbox)) else { return false };
-        // It stands out from the scenery when its own picture shows it there.
-        if read_place(&now, Some(&before), &now).verdict != PlaceVerdict::Unchanged {
-            return false;
-        }
+        let Some((place, before)) = self.new_thing_at(&track.bbox, picture) else { return false };
         let at = picture.media_time;
-        let resting = Track { still_since: Some(at), ..track.clone() };
-        self.tracker.take_up(&resting, &track.bbox, None);
+        let resting = Track { still_since: Some(at), bbox: place, ..track.clone() };
+        self.tracker.take_up(&resting, &place, None);
         let told = self.memories.remove(&track.id).unwrap_or_default();
         let memory = TrackMemory {
             filter: PostureFilter::resume(Posture::Unknown, at, at),
@@ -59,11 +59,24 @@ impl Stage {
         true
     }
 
+    /// Where something stands out of the scenery in or around `last`, where somebody was seen last, and the scenery there.
+    fn new_thing_at(&self, last: &PixelBox, picture: &Picture) -> Option<(PixelBox, PlacePatch)> {
+        let parts: &[f32] = if last.h < GOING_DOWN_ASPECT * last.w { &QUILT_PARTS } else { &[] };
+        let around = parts.iter().map(|part| last.grown(part * last.w.max(last.h)));
+        std::iter::once(*last).chain(around).find_map(|place| {
+            let (before, now) = self.before(&place).zip(PlacePatch::take(picture, &place))?;
+            // It stands out when its own picture shows it there.
+            (read_place(&now, Some(&before), &now).verdict == PlaceVerdict::Unchanged).then_some((place, before))
+        })
+    }
+
     /// Whether somebody else is, or is watched, where `track` was last.
     fn is_anothers_place(&self, track: &Track) -> bool {
         let area = track.bbox.area().max(1.0);
         let near = track.bbox.grown(OTHERS_NEAR * track.bbox.w.max(track.bbox.h));
-        let is_passing = |other: &Track| other.still_since.is_none() && near.intersection(&other.bbox) > 0.0;
+        // Whoever has just lain down is not still yet, and passes nobody.
+        let is_moving = |other: &Track| other.still_since.is_none() && !self.posture(other.id).is_down();
+        let is_passing = |other: &Track| is_moving(other) && near.intersection(&other.bbox) > 0.0;
         // Whoever was found here as he vanished is he.
         let is_himself = |other: &Track| {
             let touches = other.bbox.intersection(&track.bbox) > SUCCESSOR_PART_MAX * other.bbox.area().min(area);
