@@ -4,7 +4,7 @@ use crate::cells::CellNews;
 use crate::sight::View;
 use crate::stage::{Home, Stage};
 use patrol_core::desk::AbsenceKind;
-use patrol_core::{MediaTime, Picture, TrackId};
+use patrol_core::{CameraView, MediaTime, Picture, TrackId};
 use patrol_vision::{ViewMap, ViewSign};
 use std::sync::Arc;
 
@@ -53,8 +53,16 @@ struct Parked {
 }
 
 impl Views {
-    /// Where the camera looks in `seen`; puts the stage of that view in the place of `stage`. `has_changed`: most of the picture is not as it was.
-    pub(crate) fn glance(&mut self, seen: &Picture, view: View, has_changed: bool, stage: &mut Stage) -> Glance {
+    /// Where the camera looks in `seen`; puts the stage of that view in the place of `stage`. `has_changed`: most of the picture is not as it was. `mounted`: how it looks by
+    /// configuration, where that holds.
+    pub(crate) fn glance(
+        &mut self,
+        seen: &Picture,
+        view: View,
+        has_changed: bool,
+        mounted: Option<&CameraView>,
+        stage: &mut Stage,
+    ) -> Glance {
         let is_young = self.steady < STEADY_LOOKS;
         if view == View::Same && !has_changed && !self.doubted && !is_young {
             self.steady = self.steady.saturating_add(1);
@@ -120,7 +128,7 @@ impl Views {
                     self.begin_view(stage);
                     self.steady = MAPPED_AT_LOOK;
                 }
-                self.find_home(seen, stage);
+                self.find_home(seen, mounted, stage);
                 return if begins { Glance::Other } else { Glance::Same };
             }
             return Glance::Same;
@@ -222,15 +230,20 @@ impl Views {
     }
 
     /// Seeks the present view in those that are known: what they both see is told as one place. A view that has told of places in another way keeps to it.
-    fn find_home(&mut self, seen: &Picture, stage: &mut Stage) {
+    fn find_home(&mut self, seen: &Picture, mounted: Option<&CameraView>, stage: &mut Stage) {
         let Some(map) = ViewMap::take(seen) else { return };
-        if stage.home != Home::of(stage.preset) {
+        // It may have come to rest a look after it began.
+        let has_told = stage.home != Home::of(stage.preset) && stage.told().next().is_some();
+        if stage.home.preset != stage.preset || has_told {
             self.map = Some(Arc::new(map));
             return;
         }
         let is_home = |parked: &&Parked| parked.stage.preset != stage.preset && parked.stage.home.preset == parked.stage.preset;
         let mut homes = self.parked.iter().filter(is_home);
-        let related = homes.find_map(|parked| Some(Home { from_here: parked.map.as_ref()?.relate(&map)?, ..parked.stage.home }));
+        let related = homes.find_map(|parked| {
+            let from_here = parked.map.as_ref()?.relate(&map, mounted.filter(|_| parked.stage.view_holds))?;
+            Some(Home { from_here, ..parked.stage.home })
+        });
         if let Some(home) = related {
             tracing::debug!(preset = stage.preset, home = home.preset, "two views overlap");
             stage.home = home;

@@ -263,7 +263,7 @@ impl CameraWatch {
             self.examine_next = EXAMINED_AFTER_CHANGE;
         }
         tracing::trace!(at_s = seen.media_time.as_secs_f64(), ?view, ?change, "compared");
-        let glance = self.views.glance(seen, view, has_changed, &mut self.stage);
+        let glance = self.views.glance(seen, view, has_changed, self.camera.view.as_ref(), &mut self.stage);
         if glance == Glance::Other {
             self.stage.change.judge(seen, &[]);
         }

@@ -34,6 +34,7 @@ pub mod usability;
 mod vectors;
 mod view_map;
 mod view_sign;
+mod view_turn;
 mod warmth;
 
 pub use batch::BatchSession;

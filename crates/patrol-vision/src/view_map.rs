@@ -1,13 +1,14 @@
 //! How two views of one turning camera overlap: where the pixels of one stand in the other.
 //!
-//! The edges of one are sought in the other at many zooms (template matching), and the best place is refined to a homography (ECC: Evangelidis and
-//! Psarakis, PAMI 2008). On rendered tours overlapping presets reach 0.90 and more in the first and 0.95 in the second, and the middle of a
+//! The edges of one are sought in the other at many zooms (template matching), or, where it is known how one looks, at many turns (`view_turn`); the best place is
+//! refined to a homography (ECC: Evangelidis and Psarakis, PAMI 2008). On rendered tours overlapping presets reach 0.90 and more in the first and 0.95 in the second, and the middle of a
 //! person comes to within a pixel of where he is; others have at most 0.50 and 0.59.
 
 use crate::luma;
+use crate::view_turn::turned;
 use opencv::core::{CV_32F, Mat, MatTraitConst as _, MatTraitManual as _, Point, Rect, Size, TermCriteria, no_array};
 use opencv::{imgproc, video};
-use patrol_core::{Picture, PictureSize, PictureTransform};
+use patrol_core::{CameraView, Picture, PictureSize, PictureTransform};
 
 /// Pixels per row of a map.
 const WIDTH: usize = 160;
@@ -42,12 +43,12 @@ impl ViewMap {
         edges_of(picture).inspect_err(|error| tracing::error!(%error, "a view cannot be mapped")).ok()
     }
 
-    /// Where the pixels of `other` stand in this view; `None`: nothing says that the two overlap.
-    pub fn relate(&self, other: &Self) -> Option<PictureTransform> {
+    /// Where the pixels of `other` stand in this view, and in how this `view` looks if that is known; `None`: nothing says that the two overlap.
+    pub fn relate(&self, other: &Self, view: Option<&CameraView>) -> Option<PictureTransform> {
         if self.size != other.size {
             return None;
         }
-        related(self, other).inspect_err(|error| tracing::debug!(%error, "views cannot be compared")).ok().flatten()
+        related(self, other, view).inspect_err(|error| tracing::debug!(%error, "views cannot be compared")).ok().flatten()
     }
 }
 
@@ -80,7 +81,18 @@ struct Match {
     rows: [[f64; 3]; 2],
 }
 
-fn related(home: &ViewMap, other: &ViewMap) -> opencv::Result<Option<PictureTransform>> {
+fn related(home: &ViewMap, other: &ViewMap, view: Option<&CameraView>) -> opencv::Result<Option<PictureTransform>> {
+    if let Some(guess) = zoomed(home, other)?
+        && let Some(refined) = refined(home, other, &guess)?
+    {
+        return Ok(Some(refined));
+    }
+    let turned = view.map_or(Ok(None), |view| turned(&home.edges, &other.edges, view))?;
+    turned.and_then(PictureTransform::homography).map_or(Ok(None), |guess| refined(home, other, &guess))
+}
+
+/// The best place of the middle of the smaller view in the other.
+fn zoomed(home: &ViewMap, other: &ViewMap) -> opencv::Result<Option<PictureTransform>> {
     let mut best: Option<Match> = None;
     for step in -ZOOMS_PER_OCTAVE..=ZOOMS_PER_OCTAVE {
         let zoom = 2.0_f64.powf(f64::from(step) / f64::from(ZOOMS_PER_OCTAVE));
@@ -93,8 +105,12 @@ fn related(home: &ViewMap, other: &ViewMap) -> opencv::Result<Option<PictureTran
             best = Some(Match { score, rows });
         }
     }
-    let Some(best) = best.filter(|best| best.score >= MATCHED_MIN) else { return Ok(None) };
-    let Some(to_other) = PictureTransform::affine(best.rows).inverse() else { return Ok(None) };
+    Ok(best.filter(|best| best.score >= MATCHED_MIN).map(|best| PictureTransform::affine(best.rows)))
+}
+
+/// From `guess` on, both in pixels of maps; the outcome in those of pictures.
+fn refined(home: &ViewMap, other: &ViewMap, guess: &PictureTransform) -> opencv::Result<Option<PictureTransform>> {
+    let Some(to_other) = guess.inverse() else { return Ok(None) };
     // ECC asks where pixels of the template, `home`, stand in the input.
     let guess: Vec<f32> = to_other.rows().iter().flatten().map(|value| *value as f32).collect();
     let mut warp = Mat::new_rows_cols_with_data(3, 3, &guess)?.try_clone()?;

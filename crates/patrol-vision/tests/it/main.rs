@@ -18,3 +18,4 @@ mod scene;
 mod thermal;
 mod thermal_person;
 mod usability;
+mod view_map;
