@@ -16,8 +16,9 @@ FALL_PART = 0.4
 THERMAL_SIDES = ((0.0, augment.SIDE), (0.6, 320))
 # Thermal: part of the run from which on crops are made so.
 THERMAL_STRENGTHS = ((0.0, augment.EARLY), (1 - FALL_PART, augment.LATE), (0.85, augment.LAST))
-# Of the thermal crops, this many come from rendered scenes where there are some.
-RENDERED_PART = 0.12
+# Thermal: part of the run from which on so many crops come from rendered scenes, where there are some. More at last, when weather comes: they have the lamps, bonnets and
+# cold patches that look like somebody in snow and are none.
+RENDERED_PARTS = ((0.0, 0.12), (0.85, 0.3))
 # Visible: part of the run from which on crops have so many pixels a side, and pictures this scale. Small crops first, for their speed.
 VISIBLE_SIDES = ((0.0, 192, 0.62), (0.35, 256, 0.8), (0.75, 320, 0.95))
 
@@ -79,7 +80,8 @@ class ThermalCrops(Crops):
         self.cumulated = np.cumsum(weight / weight.sum())
 
     def crop(self, rng, step):
-        if self.scenes and rng.random() < RENDERED_PART:
+        rendered_part = next(some for part, some in reversed(RENDERED_PARTS) if step >= part * self.steps)
+        if self.scenes and rng.random() < rendered_part:
             frame = self.scenes[rng.integers(len(self.scenes))]
         else:
             frame = self.frames[min(np.searchsorted(self.cumulated, rng.random()), len(self.frames) - 1)]
