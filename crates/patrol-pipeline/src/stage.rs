@@ -15,6 +15,8 @@ use patrol_vision::change::{ChangeGuard, PlacePatch, PlaceVerdict, Scenery};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// What is left each second of how long a box was: a third of it in half a minute, so that who walks away into the distance does not seem to go down.
+const FORGOTTEN_PER_S: f32 = 0.965;
 /// One who moved and is no longer seen is remembered this long at the place where he vanished.
 const WALKER_KEPT: Duration = Duration::from_mins(1);
 /// The scenery without people is known after so long: who lies there from the beginning, and is not found at once, is a part of it.
@@ -128,6 +130,8 @@ pub(crate) struct TrackMemory {
     pub(crate) doubts: Doubts,
     /// He was taken up where he vanished, and has not been found since.
     pub(crate) vanished: bool,
+    /// Longer side of his box where he was found last, and the longest of late: what was longer counts a little less each second.
+    pub(crate) longest_px: (MediaTime, f32),
 }
 
 impl Stage {
@@ -326,6 +330,8 @@ impl Stage {
             if track.last_seen == now {
                 memory.doubts.found(track, known_sizes, size);
                 memory.vanished = false;
+                let left = FORGOTTEN_PER_S.powf(now.since(memory.longest_px.0).as_secs_f32());
+                memory.longest_px = (now, track.bbox.w.max(track.bbox.h).max(memory.longest_px.1 * left));
             }
             if memory.moved {
                 self.walkers.insert(track.id, (now, track.bbox));

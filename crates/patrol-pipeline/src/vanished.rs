@@ -21,9 +21,9 @@ const OTHERS_NEAR: f32 = 1.0;
 /// A track that began so soon before he vanished, and touches his place by this part of the smaller box, is his own.
 const SUCCESSOR_BEFORE: Duration = Duration::from_secs(10);
 const SUCCESSOR_PART_MAX: f32 = 0.1;
-/// Who was lower than so many times his width was going down, and what he pulls over himself is larger than he was: sought in his box grown by these parts of its
-/// longer side. A quilt that fills a box and its ring alike stands out of neither.
-const GOING_DOWN_ASPECT: f32 = 1.5;
+/// Who has become this small a part of what he was moments ago was going down, and what he pulls over himself is larger than he was: sought in his box grown by these parts
+/// of its longer side. A quilt that fills a box and its ring alike stands out of neither. Seen from straight above nobody shrinks so.
+const GONE_DOWN_PART: f32 = 0.5;
 const QUILT_PARTS: [f32; 2] = [0.25, 0.5];
 /// Smaller than this nothing is known by its picture, pixels: short and long side (design §5).
 const BODY_MIN_PX: (f32, f32) = (8.0, 14.0);
@@ -43,7 +43,9 @@ impl Stage {
         if !is_somebody || !is_news || is_at_edge(&track.bbox, picture) || self.is_anothers_place(track) {
             return false;
         }
-        let Some((place, before)) = self.new_thing_at(&track.bbox, picture) else { return false };
+        let longest = self.memories.get(&track.id).map_or(0.0, |memory| memory.longest_px.1);
+        let went_down = long < GONE_DOWN_PART * longest;
+        let Some((place, before)) = self.new_thing_at(&track.bbox, went_down, picture) else { return false };
         let at = picture.media_time;
         let resting = Track { still_since: Some(at), bbox: place, ..track.clone() };
         self.tracker.take_up(&resting, &place, None);
@@ -59,9 +61,9 @@ impl Stage {
         true
     }
 
-    /// Where something stands out of the scenery in or around `last`, where somebody was seen last, and the scenery there.
-    fn new_thing_at(&self, last: &PixelBox, picture: &Picture) -> Option<(PixelBox, PlacePatch)> {
-        let parts: &[f32] = if last.h < GOING_DOWN_ASPECT * last.w { &QUILT_PARTS } else { &[] };
+    /// Where something stands out of the scenery in `last`, where somebody was seen last, or around it if he `went_down`; and the scenery there.
+    fn new_thing_at(&self, last: &PixelBox, went_down: bool, picture: &Picture) -> Option<(PixelBox, PlacePatch)> {
+        let parts: &[f32] = if went_down { &QUILT_PARTS } else { &[] };
         let around = parts.iter().map(|part| last.grown(part * last.w.max(last.h)));
         std::iter::once(*last).chain(around).find_map(|place| {
             let (before, now) = self.before(&place).zip(PlacePatch::take(picture, &place))?;
