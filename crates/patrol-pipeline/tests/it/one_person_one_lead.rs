@@ -158,7 +158,7 @@ fn who_vanishes_under_a_wide_quilt_is_told_of() {
     let leads = |warmer: u8| {
         let seen = move |t: f64| match t {
             t if t < 12.0 => vec![(PixelBox::new(10.0 + t as f32 * 12.0, 90.0, 20.0, 56.0), BRIGHT)],
-            t if t < 18.0 => {
+            t if t < 15.5 => {
                 let height = (56.0 - (t as f32 - 12.0) * 12.0).max(24.0);
                 vec![(PixelBox::new(146.0, 146.0 - height, 24.0, height), BRIGHT)]
             }
