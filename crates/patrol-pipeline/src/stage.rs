@@ -218,6 +218,8 @@ impl Stage {
     /// Time jumped or the scene changed at once: stillness is neither credited nor carried over, but for those whose places `picture` shows as
     /// they were when they were last found there.
     pub(crate) fn restart_motion(&mut self, picture: &Picture) {
+        // Another palette changes the whole picture at once, too.
+        self.warm_walkers = 0;
         let stay: Vec<TrackId> =
             self.cells.cells.iter().filter(|cell| cell.read(picture).0 == PlaceVerdict::Unchanged).map(|cell| cell.track).collect();
         self.tracker.restart_motion(|id| stay.contains(&id));
@@ -252,6 +254,7 @@ impl Stage {
 
     /// The camera moved and nobody knows how.
     pub(crate) fn lose_places(&mut self) {
+        self.warm_walkers = 0;
         self.tracker.lose_places();
         self.cells.cells.clear();
         self.poses.forget();

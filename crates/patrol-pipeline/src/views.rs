@@ -242,7 +242,9 @@ impl Views {
         let mut homes = self.parked.iter().filter(is_home);
         let related = homes.find_map(|parked| {
             let from_here = parked.map.as_ref()?.relate(&map, mounted.filter(|_| parked.stage.view_holds))?;
-            Some(Home { from_here, ..parked.stage.home })
+            // Turned so far that parts lie behind the other view's picture, nothing there has a place in it.
+            let is_before_it = from_here.corner_shift(seen.size()).is_finite();
+            is_before_it.then_some(Home { from_here, ..parked.stage.home })
         });
         if let Some(home) = related {
             tracing::debug!(preset = stage.preset, home = home.preset, "two views overlap");
