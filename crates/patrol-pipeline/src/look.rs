@@ -64,7 +64,7 @@ fn examine(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather:
         (View::Same | View::Lost, Glance::Same) => {}
     }
 
-    let tells_cold = watch.sight.tells_cold(picture.media_time, watch.stage.people_are_warm());
+    let tells_cold = watch.sight.tells_cold(picture.media_time);
     if !tells_cold {
         watch.stage.forget_cold();
     }
@@ -84,7 +84,7 @@ fn examine(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather:
     let view = watch.view_here(seen.size());
     watch.stage.follow(&seen, &watch.detections, view.as_ref());
     if watch.sight.reading().is_some() {
-        watch.stage.notice_walkers(&seen);
+        watch.sight.notice_walkers(watch.stage.warm_walkers(&seen));
     }
     if tells_cold {
         watch.stage.judge_warmth(&seen);

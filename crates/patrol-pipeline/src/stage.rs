@@ -40,6 +40,8 @@ pub(crate) struct Stage {
     pub(crate) home: Home,
     /// Whether what the configuration says of the camera's view holds for this one.
     pub(crate) view_holds: bool,
+    /// It was sought in another view by all turns between them.
+    pub(crate) sought_by_turns: bool,
     pub(crate) tracker: Tracker,
     /// All live tracks after the last look.
     pub(crate) tracks: Vec<Track>,
@@ -59,8 +61,6 @@ pub(crate) struct Stage {
     pub(crate) fixture_places: Vec<PixelBox>,
     /// Where things are to which somebody walked up; the oldest goes first.
     pub(crate) thing_places: Vec<PixelBox>,
-    /// Looks at people who walked and were warm, less those at such who were cold, which count more.
-    pub(crate) warm_walkers: i32,
     /// Tracks that ended in this look.
     ended: Vec<EndedTrack>,
     /// What cells said in this look, to be told.
@@ -141,6 +141,7 @@ impl Stage {
             preset,
             home: Home::of(preset),
             view_holds: true,
+            sought_by_turns: false,
             tracker: Tracker::new(TrackerConfig::default(), first_track_id),
             tracks: Vec::new(),
             upright: UprightHeights::default(),
@@ -154,7 +155,6 @@ impl Stage {
             walkers: BTreeMap::new(),
             fixture_places: Vec::new(),
             thing_places: Vec::new(),
-            warm_walkers: 0,
             ended: Vec::new(),
             partings: Vec::new(),
             occupied: Vec::new(),
@@ -167,6 +167,7 @@ impl Stage {
             preset: self.preset,
             home: self.home,
             view_holds: self.view_holds,
+            sought_by_turns: self.sought_by_turns,
             tracker: self.tracker.parked(),
             tracks: self.tracks.clone(),
             upright: self.upright.clone(),
@@ -180,7 +181,6 @@ impl Stage {
             walkers: BTreeMap::new(),
             fixture_places: self.fixture_places.clone(),
             thing_places: self.thing_places.clone(),
-            warm_walkers: self.warm_walkers,
             ended: Vec::new(),
             partings: Vec::new(),
             occupied: Vec::new(),
@@ -218,8 +218,6 @@ impl Stage {
     /// Time jumped or the scene changed at once: stillness is neither credited nor carried over, but for those whose places `picture` shows as
     /// they were when they were last found there.
     pub(crate) fn restart_motion(&mut self, picture: &Picture) {
-        // Another palette changes the whole picture at once, too.
-        self.warm_walkers = 0;
         let stay: Vec<TrackId> =
             self.cells.cells.iter().filter(|cell| cell.read(picture).0 == PlaceVerdict::Unchanged).map(|cell| cell.track).collect();
         self.tracker.restart_motion(|id| stay.contains(&id));
@@ -249,12 +247,14 @@ impl Stage {
         if other {
             self.upright = UprightHeights::default();
             self.in_full_at = None;
+            for memory in self.memories.values_mut() {
+                memory.longest_px.1 = 0.0;
+            }
         }
     }
 
     /// The camera moved and nobody knows how.
     pub(crate) fn lose_places(&mut self) {
-        self.warm_walkers = 0;
         self.tracker.lose_places();
         self.cells.cells.clear();
         self.poses.forget();

@@ -31,14 +31,11 @@ const SURE: f32 = 0.5;
 const UNSURE_PART: f32 = 0.25;
 /// Seen in fewer of its looks than this, it is credited with nothing (`integration.md` §6.5: motionless in at least 40 % of samples).
 const SEEN_PART_MIN: f32 = 0.4;
-/// So many looks at most count for what only a network sees being cold, or not; and one in which it is cold for as many in which noise hides that. Of nobody in HIT-UAV
-/// it is said (`patrol-vision/src/warmth.rs`).
+/// So many looks at most count for what only a network sees being cold, or not; and one in which it is cold for as many in which noise hides that, where nothing warm was
+/// ever seen. Of nobody in HIT-UAV it is said (`patrol-vision/src/warmth.rs`).
 const COLD_LOOKS: i32 = 10;
 const COLD_WEIGHT: i32 = 2;
-/// After so many looks at people who walk and are warm it is known that people are; looks that count at most, and what one counts in which nothing of one who walks is
-/// warmer than around him.
-const WALKERS_TELL: i32 = 10;
-const WALKERS_MOST: i32 = 30;
+/// What a look counts in which nothing of one who walks is warmer than around him, where one in which `hot-spot` finds him counts 1.
 const COLD_WALKER: i32 = -3;
 /// Shorter side of a box that holds no single person, metres. One who lies across both axes of a picture that is taken from above takes 1.6 m of each.
 const LARGE_M: f32 = 2.2;
@@ -141,29 +138,26 @@ impl Stage {
         view.filter(|_| self.home.now_from_begin.corner_shift(size) <= OTHER_VIEW_PART * size.width as f32)
     }
 
-    /// Whether those who walk are warm. `hot-spot` finds whom a network does only where he is brighter than around him.
-    pub(crate) fn notice_walkers(&mut self, picture: &Picture) {
+    /// How many of those who walk are warm in this look, less those who are cold, which count more. `hot-spot` finds whom a network does only where he is brighter than
+    /// around him.
+    pub(crate) fn warm_walkers(&self, picture: &Picture) -> i32 {
         let walks = |track: &&Track| track.last_seen == picture.media_time && self.posture(track.id) == Posture::Walking;
         let told = self.tracks.iter().filter(walks).map(|track| match track.source {
             DetectionSource::Both => 1,
             DetectionSource::Network if is_nowhere_warmer(picture, &track.bbox) => COLD_WALKER,
             _ => 0,
         });
-        self.warm_walkers = (self.warm_walkers + told.sum::<i32>()).clamp(-WALKERS_MOST, WALKERS_MOST);
-    }
-
-    /// By those who walked here.
-    pub(crate) fn people_are_warm(&self) -> bool {
-        self.warm_walkers >= WALKERS_TELL
+        told.sum()
     }
 
     /// Whether those whom only a network sees are warmer than around them. In `picture` brighter is warmer.
     pub(crate) fn judge_warmth(&mut self, picture: &Picture) {
         for track in self.tracks.iter().filter(|track| track.last_seen == picture.media_time) {
             let Some(memory) = self.memories.get_mut(&track.id) else { continue };
+            let weight = if memory.doubts.warm_hits == 0 { COLD_WEIGHT } else { 1 };
             let votes = &mut memory.doubts.warm_votes;
             *votes = match track.source {
-                DetectionSource::Network if is_nowhere_warmer(picture, &track.bbox) => (*votes - COLD_WEIGHT).max(-COLD_LOOKS),
+                DetectionSource::Network if is_nowhere_warmer(picture, &track.bbox) => (*votes - weight).max(-COLD_LOOKS),
                 DetectionSource::Network => (*votes + 1).min(COLD_LOOKS),
                 // Seen by his warmth.
                 _ => COLD_LOOKS,

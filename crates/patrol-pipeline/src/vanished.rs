@@ -45,7 +45,7 @@ impl Stage {
         }
         let longest = self.memories.get(&track.id).map_or(0.0, |memory| memory.longest_px.1);
         let went_down = long < GONE_DOWN_PART * longest;
-        let Some((place, before)) = self.new_thing_at(&track.bbox, went_down, picture) else { return false };
+        let Some((place, before)) = self.new_thing_at(track, went_down, picture) else { return false };
         let at = picture.media_time;
         let resting = Track { still_since: Some(at), bbox: place, ..track.clone() };
         self.tracker.take_up(&resting, &place, None);
@@ -61,10 +61,15 @@ impl Stage {
         true
     }
 
-    /// Where something stands out of the scenery in `last`, where somebody was seen last, or around it if he `went_down`; and the scenery there.
-    fn new_thing_at(&self, last: &PixelBox, went_down: bool, picture: &Picture) -> Option<(PixelBox, PlacePatch)> {
+    /// Where something stands out of the scenery in the box where `track` was seen last, or around it, clear of all others, if he `went_down`; and the scenery there.
+    fn new_thing_at(&self, track: &Track, went_down: bool, picture: &Picture) -> Option<(PixelBox, PlacePatch)> {
+        let last = &track.bbox;
         let parts: &[f32] = if went_down { &QUILT_PARTS } else { &[] };
-        let around = parts.iter().map(|part| last.grown(part * last.w.max(last.h)));
+        let others =
+            self.tracks.iter().map(|other| (other.id, other.bbox)).chain(self.cells.cells.iter().map(|cell| (cell.track, cell.place)));
+        let others: Vec<PixelBox> = others.filter(|(id, _)| *id != track.id).map(|(_, place)| place).collect();
+        let is_clear = |place: &PixelBox| others.iter().all(|other| other.intersection(place) <= 0.0);
+        let around = parts.iter().map(|part| last.grown(part * last.w.max(last.h))).filter(is_clear);
         std::iter::once(*last).chain(around).find_map(|place| {
             let (before, now) = self.before(&place).zip(PlacePatch::take(picture, &place))?;
             // It stands out when its own picture shows it there.

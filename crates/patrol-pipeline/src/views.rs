@@ -241,11 +241,12 @@ impl Views {
         let is_home = |parked: &&Parked| parked.stage.preset != stage.preset && parked.stage.home.preset == parked.stage.preset;
         let mut homes = self.parked.iter().filter(is_home);
         let related = homes.find_map(|parked| {
-            let from_here = parked.map.as_ref()?.relate(&map, mounted.filter(|_| parked.stage.view_holds))?;
-            // Turned so far that parts lie behind the other view's picture, nothing there has a place in it.
-            let is_before_it = from_here.corner_shift(seen.size()).is_finite();
-            is_before_it.then_some(Home { from_here, ..parked.stage.home })
+            // The search by turns takes a third of a second: once for each view, also of one that sways.
+            let by_turns = mounted.filter(|_| parked.stage.view_holds && !stage.sought_by_turns);
+            let from_here = parked.map.as_ref()?.relate(&map, by_turns)?;
+            Some(Home { from_here, ..parked.stage.home })
         });
+        stage.sought_by_turns = true;
         if let Some(home) = related {
             tracing::debug!(preset = stage.preset, home = home.preset, "two views overlap");
             stage.home = home;

@@ -247,6 +247,7 @@ impl CameraWatch {
     /// Time jumped or the scene changed at once.
     pub(crate) fn restart_motion(&mut self, picture: &Picture) {
         self.stage.restart_motion(picture);
+        self.sight.forget_walkers();
         self.last_told = None;
         self.previews.clear();
         self.examine_next = EXAMINED_AFTER_CHANGE;
@@ -417,13 +418,15 @@ impl CameraWatch {
     /// Where somebody is, in the view that the present one overlaps.
     fn place(&self, bbox: &PixelBox, size: PictureSize) -> Place {
         let home = &self.stage.home;
-        let bbox = home.from_here.bbox(bbox).unwrap_or(*bbox);
+        // What lies behind the picture of that view has no place there, and is told in its own.
+        let at_home = home.from_here.bbox(bbox);
+        let (preset, bbox) = at_home.map_or((self.stage.preset, *bbox), |bbox| (home.preset, bbox));
         let is_known = self.stage.view_holds || (home.preset == 0 && self.stage.preset != 0);
-        let view = self.camera.view.filter(|_| is_known);
+        let view = self.camera.view.filter(|_| is_known && at_home.is_some());
         let ground = view.and_then(|view| view.ground_from_pixel(bbox.foot(), 0.0, size));
         Place {
             camera: self.camera.id.clone(),
-            preset: home.preset,
+            preset,
             now_from_begin: home.now_from_begin,
             bbox,
             size,

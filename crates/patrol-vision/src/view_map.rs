@@ -8,7 +8,7 @@ use crate::luma;
 use crate::view_turn::turned;
 use opencv::core::{CV_32F, Mat, MatTraitConst as _, MatTraitManual as _, Point, Rect, Size, TermCriteria, no_array};
 use opencv::{imgproc, video};
-use patrol_core::{CameraView, Picture, PictureSize, PictureTransform};
+use patrol_core::{CameraView, Picture, PictureSize, PictureTransform, PixelPoint};
 
 /// Pixels per row of a map.
 const WIDTH: usize = 160;
@@ -20,6 +20,8 @@ const ZOOMS_PER_OCTAVE: i32 = 6;
 const EDGE_PART: f32 = 0.15;
 const MATCHED_MIN: f64 = 0.7;
 const REFINED_MIN: f64 = 0.85;
+/// A turn and what it is refined to lie no further apart than this where both views show something, pixels of a map.
+const STRAYS_MAX: f32 = 3.0;
 const REFINE_STEPS: i32 = 60;
 const REFINE_EPSILON: f64 = 1e-4;
 const REFINE_BLUR: i32 = 5;
@@ -88,7 +90,23 @@ fn related(home: &ViewMap, other: &ViewMap, view: Option<&CameraView>) -> opencv
         return Ok(Some(refined));
     }
     let turned = view.map_or(Ok(None), |view| turned(&home.edges, &other.edges, view))?;
-    turned.and_then(PictureTransform::homography).map_or(Ok(None), |guess| refined(home, other, &guess))
+    let Some(guess) = turned.and_then(PictureTransform::homography) else { return Ok(None) };
+    let (refined, in_full) = (refined(home, other, &guess)?, in_full(&guess, home.factor));
+    // Eight free numbers say little of what the two do not share: the turn, of which there are three, is what is taken. Parts that lie behind the picture have no place.
+    let agrees =
+        |turn: &PictureTransform| refined.is_some_and(|refined| strays(turn, &refined, home.size) <= STRAYS_MAX * home.factor as f32);
+    Ok(in_full.filter(|turn| turn.corner_shift(home.size).is_finite() && agrees(turn)))
+}
+
+/// How far the two put apart what `turn` puts into the picture, pixels at most.
+fn strays(turn: &PictureTransform, refined: &PictureTransform, size: PictureSize) -> f32 {
+    let (w, h) = (size.width as f32, size.height as f32);
+    let grid = (0..81).map(|at| PixelPoint { x: w * (at % 9) as f32 / 8.0, y: h * (at / 9) as f32 / 8.0 });
+    let apart = grid.filter_map(|from| {
+        let at = turn.point(from).filter(|at| (0.0..w).contains(&at.x) && (0.0..h).contains(&at.y))?;
+        Some(refined.point(from).map_or(f32::INFINITY, |other| (other.x - at.x).hypot(other.y - at.y)))
+    });
+    apart.fold(0.0, f32::max)
 }
 
 /// The best place of the middle of the smaller view in the other.

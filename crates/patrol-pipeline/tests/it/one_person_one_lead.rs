@@ -155,11 +155,11 @@ fn who_vanishes_under_a_wide_quilt_is_told_of() {
             move |x: usize, y: usize| (PixelBox::new(108.0 + 4.0 * x as f32, 92.0 + 4.0 * y as f32, 4.0, 4.0), 60 + warmer + grain(x, y));
         (0..25).flat_map(move |x| (0..21).map(move |y| cell(x, y))).collect()
     };
-    let leads = |warmer: u8| {
+    let leads = |upright: f32, warmer: u8| {
         let seen = move |t: f64| match t {
-            t if t < 12.0 => vec![(PixelBox::new(10.0 + t as f32 * 12.0, 90.0, 20.0, 56.0), BRIGHT)],
+            t if t < 12.0 => vec![(PixelBox::new(10.0 + t as f32 * 12.0, 146.0 - upright, 20.0, upright), BRIGHT)],
             t if t < 15.5 => {
-                let height = (56.0 - (t as f32 - 12.0) * 12.0).max(24.0);
+                let height = (upright - (t as f32 - 12.0) * 12.0).max(24.0);
                 vec![(PixelBox::new(146.0, 146.0 - height, 24.0, height), BRIGHT)]
             }
             _ if warmer > 0 => quilt(warmer),
@@ -167,8 +167,52 @@ fn who_vanishes_under_a_wide_quilt_is_told_of() {
         };
         replay(vec![(camera("a", 0.5), Tape::of_levels(720.0, 2.0, seen))]).1.made_leads().len()
     };
-    assert_eq!(leads(18), 1);
-    assert_eq!(leads(0), 0, "who is gone without a trace");
+    assert_eq!(leads(56.0, 18), 1);
+    assert_eq!(leads(56.0, 0), 0, "who is gone without a trace");
+    // From straight above everybody is as wide as high all the time: what changes around him is not taken for his.
+    assert_eq!(leads(24.0, 18), 0, "who was never higher");
+}
+
+/// One goes down close to somebody who rests, gets up unseen and is gone: the other is no trace of him.
+#[test]
+fn who_is_gone_beside_somebody_who_rests_is_not_kept_for_his_sake() {
+    let other = |t: f64| {
+        let height = (56.0 - (t as f32 - 40.0) * 16.0).max(20.0);
+        match t {
+            t if t < 40.0 => PixelBox::new(290.0 - t as f32 * 2.7, 92.0, 24.0, 56.0),
+            _ if height > 20.0 => PixelBox::new(182.0, 148.0 - height, 24.0, height),
+            _ => PixelBox::new(172.0, 128.0, 56.0, 20.0),
+        }
+    };
+    let one = |t: f64| match t - 60.0 {
+        t if t < 0.0 => None,
+        t if t < 12.0 => Some(PixelBox::new(10.0 + t as f32 * 11.0, 90.0, 20.0, 56.0)),
+        t if t < 15.5 => {
+            let height = (56.0 - (t as f32 - 12.0) * 12.0).max(24.0);
+            Some(PixelBox::new(142.0, 146.0 - height, 24.0, height))
+        }
+        _ => None,
+    };
+    let seen = |t: f64| one(t).into_iter().chain([other(t)]).collect();
+    let leads = replay(vec![(camera("a", 0.5), Tape::of(720.0, 2.0, seen))]).1.made_leads();
+    assert_eq!(leads.values().map(|lead| (lead.people, lead.place.bbox.x as i32)).collect::<Vec<_>>(), [(1, 172)]);
+}
+
+/// Somebody whose warmth was seen covers himself, so that he is colder than the ground in two looks of five.
+#[test]
+fn who_was_seen_by_his_warmth_is_not_doubted_for_being_cold_now_and_then() {
+    let level = |t: f64| match t {
+        t if t < 10.0 => BRIGHT,
+        t if (t * 2.0) as u64 % 5 < 2 => COLD,
+        _ => WARM,
+    };
+    let leads = |warm_first: bool| {
+        let tape = Tape::of_levels(280.0, 2.0, move |t| vec![(puddle(t), if warm_first { level(t) } else { level(t + 10.0) })]);
+        let detectors: Vec<Box<dyn Detector>> = vec![Box::new(Takes(|t| Some(puddle(t)))), Box::new(BrightBoxes)];
+        let thermal = ThermalConfig { polarity: Polarity::WhiteHot, ..ThermalConfig::default() };
+        replay_read(&thermal, detectors, vec![(camera("a", 0.5), tape)]).1.made_leads().len()
+    };
+    assert_eq!((leads(true), leads(false)), (1, 0));
 }
 
 #[test]

@@ -51,8 +51,8 @@ fn a_view_turned_by_36_degrees_is_found_where_it_is_known_how_the_first_looks() 
         let turned = CameraView { heading_deg: 36.0, tilt_deg: 32.0, hfov_deg: 45.0, ..HOME };
         let (home, other) = (map(&HOME, seed), map(&turned, seed));
         let to_home = home.relate(&other, Some(&HOME)).expect("they share a quarter");
-        // In the left third of the turned view, which both show.
-        for (x, y) in [(30.0, 60.0), (60.0, 125.0), (30.0, 200.0)] {
+        // In the left third of the turned view, which both show, and where only the turned one looks.
+        for (x, y) in [(30.0, 60.0), (60.0, 125.0), (30.0, 200.0), (200.0, 60.0), (290.0, 200.0)] {
             let pixel = PixelPoint { x, y };
             let at = ray(&HOME, to_home.point(pixel).expect("in front"));
             let wanted = ray(&turned, pixel);
@@ -68,4 +68,12 @@ fn views_that_share_nothing_are_not_related() {
         assert_eq!(map(&HOME, seed).relate(&map(&away, seed), Some(&HOME)), None, "elsewhere, seed {seed}");
         assert_eq!(map(&HOME, seed).relate(&map(&HOME, seed + 10), Some(&HOME)), None, "another street, seed {seed}");
     }
+}
+
+/// Through a wide lens a corner of the turned view lies behind the first one's picture: half of its people would be told where they are not.
+#[test]
+fn a_view_that_lies_behind_the_other_in_part_is_not_related() {
+    let wide = CameraView { hfov_deg: 90.0, ..HOME };
+    let turned = CameraView { heading_deg: -54.0, ..wide };
+    assert_eq!(map(&wide, 1).relate(&map(&turned, 1), Some(&wide)), None);
 }
