@@ -7,8 +7,7 @@
     python benches/peers/plain.py track --objects N --runs N
 
 One thread everywhere. The last line of standard output is JSON; cpu_s is user and system time of the stage, without the start of the interpreter.
-Models with three input channels are taken for YOLOX (BGR, 0-255, picture at the top left of grey 114), those with one for grey ones (0-1), whose output
-is not decoded. `motion` takes the steps of Frigate's default motion detector: shrink to 100 rows, stretch the contrast between percentiles, blur,
+MODEL.onnx is a YOLOX of one size (BGR, 0-255, picture at the top left of grey 114). `motion` takes the steps of Frigate's default motion detector: shrink to 100 rows, stretch the contrast between percentiles, blur,
 difference to a running average, threshold, dilate, contours. Exit code 3: a package is missing; standard error says which.
 """
 
@@ -44,8 +43,7 @@ def infer(options):
     before = time.process_time()
     network, name, shape = session(options.model)
     rng = np.random.default_rng(1)
-    top = 255 if shape[1] == 3 else 1
-    pictures = [(rng.random(shape) * top).astype(np.float32) for _ in range(4)]
+    pictures = [(rng.random(shape) * 255).astype(np.float32) for _ in range(4)]
     for number in range(options.runs):
         network.run(None, {name: pictures[number % 4]})
     return {"runs": options.runs, "cpu_s": time.process_time() - before}
@@ -75,7 +73,7 @@ def whole(options):
     before = time.process_time()
     cv2.setNumThreads(1)
     network, name, shape = session(options.model)
-    _, channels, height, width = shape
+    _, _, height, width = shape
     grid, strides = yolox_grid(height, width)
     try:
         import supervision
@@ -89,10 +87,6 @@ def whole(options):
         if not read:
             break
         pictures += 1
-        if channels == 1:
-            grey = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), (width, height))
-            network.run(None, {name: grey[None, None].astype(np.float32) / 255})
-            continue
         ratio = min(height / picture.shape[0], width / picture.shape[1])
         shrunk = cv2.resize(picture, (int(picture.shape[1] * ratio), int(picture.shape[0] * ratio)))
         padded = np.full((height, width, 3), 114, np.uint8)

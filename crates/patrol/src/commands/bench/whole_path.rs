@@ -45,7 +45,10 @@ struct Times {
 }
 
 pub(super) fn measure(context: &Context) -> anyhow::Result<Measure> {
-    let model = models::for_whole_path()?;
+    let network = match models::ready(models::PEERS) {
+        Ok(network) => network,
+        Err(why) => return Ok(Measure::without("P1", WHAT, UNIT, AIM, why)),
+    };
     let clip = context.clip()?;
     let rounds = if context.short { ROUNDS_SHORT } else { ROUNDS_FULL };
     let (mut times, mut replayed) = (Times::default(), None);
@@ -53,13 +56,13 @@ pub(super) fn measure(context: &Context) -> anyhow::Result<Measure> {
     let mut has_tracker = false;
     for round in 1..=rounds {
         eprintln!("P1: round {round} of {rounds}: {} pictures through patrol, decoder, network and script", clip.pictures);
-        let (cpu_s, said) = replay(context, clip, &model)?;
+        let (cpu_s, said) = replay(context, clip)?;
         lower(&mut times.ours, cpu_s);
         lower(&mut times.decode, super::clip::decode_cpu_s(context, clip)?);
         let runs = said.inferences;
         replayed = Some(said);
         let args = |words: &[&str]| -> Vec<OsString> { words.iter().map(OsString::from).collect() };
-        let onnx = model.file.to_string_lossy();
+        let onnx = network.to_string_lossy();
         let once = context.python(|python| {
             let infer_args = args(&["infer", &onnx, "--runs", &runs.to_string()]);
             python.plain(context.core, &infer_args).map(|(said, _): (Infer, f64)| said.cpu_s)
@@ -107,12 +110,12 @@ pub(super) fn measure(context: &Context) -> anyhow::Result<Measure> {
              least of {rounds} rounds; the start of the process is counted in ours and in the decoder's, not in what Python does",
             clip.pictures,
             clip.origin,
-            model.name,
+            models::PEERS,
             100.0 * replayed.examined as f64 / replayed.pictures.max(1) as f64,
             replayed.inferences,
         ),
         details: json!({
-            "pictures": clip.pictures, "examined": replayed.examined, "inferences": replayed.inferences, "model": model.name,
+            "pictures": clip.pictures, "examined": replayed.examined, "inferences": replayed.inferences, "model": models::PEERS,
             "ours_cpu_s": ours_s, "decode_cpu_s": decode_s, "infer_cpu_s": infer.value(),
         }),
         failed: false,
@@ -131,10 +134,10 @@ fn take_least(least: &mut Figure, once: Result<f64, String>) {
     };
 }
 
-fn replay(context: &Context, clip: &Clip, model: &models::Model) -> anyhow::Result<(f64, Replayed)> {
+fn replay(context: &Context, clip: &Clip) -> anyhow::Result<(f64, Replayed)> {
     let folder = context.folder("whole-path")?;
     let out = folder.join("out");
-    std::fs::write(folder.join("pipeline.toml"), pipeline(&clip.path, model))?;
+    std::fs::write(folder.join("pipeline.toml"), pipeline(&clip.path))?;
     let mut command = child::patrol(&[context.core])?;
     command.arg("replay").arg(&folder).arg("--out").arg(&out).env("PATROL_LOG", "warn");
     let ended = child::run_well(&mut command, &folder.join("replay.log"))?;
@@ -145,12 +148,12 @@ fn replay(context: &Context, clip: &Clip, model: &models::Model) -> anyhow::Resu
 }
 
 /// Every picture is due; one that shows no change is still not examined more than once a second, which the report tells.
-fn pipeline(clip: &Path, model: &models::Model) -> String {
+fn pipeline(clip: &Path) -> String {
     let source = toml::Value::from(clip.display().to_string());
-    let (name, modality) = (toml::Value::from(model.name.clone()), model.modality);
+    let name = models::PEERS;
     format!(
-        "[site]\nname = \"bench\"\n\n[weather]\nair_c = -2.0\n\n[[detector]]\nname = \"person\"\nkind = \"onnx\"\nmodel = {name}\n\n[[camera]]\n\
-         id = \"c1\"\nname = \"bench\"\nsource = {source}\nmodality = \"{modality}\"\ndetectors = [\"person\"]\nlook_every_s = 0.0\n\
+        "[site]\nname = \"bench\"\n\n[weather]\nair_c = -2.0\n\n[[detector]]\nname = \"person\"\nkind = \"onnx\"\nmodel = \"{name}\"\n\n[[camera]]\n\
+         id = \"c1\"\nname = \"bench\"\nsource = {source}\nmodality = \"visible\"\ndetectors = [\"person\"]\nlook_every_s = 0.0\n\
          rescan_every_s = 1.0\n"
     )
 }
