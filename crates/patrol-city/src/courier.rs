@@ -30,8 +30,8 @@ const REAL_WAIT_MIN: Duration = Duration::from_millis(1);
 /// A row never changes: where updates coalesce, the newer one is a new row with a new sequence. Otherwise the receipt for what was
 /// under way would be taken for what has replaced it. Words about a sequence that is gone are no error.
 ///
-/// Errors are the store's own words; the courier logs them and tries again, and since every message carries its idempotency key,
-/// a message sent twice because its receipt could not be written does no harm.
+/// Errors are the store's own words; the courier logs them and tries again. What became of a message is written before that lead sends anything
+/// more; a message sent twice because the process ended before that does no harm, since every one carries its idempotency key.
 pub trait Outbox: Send {
     /// Rows that may be sent now, the longest waiting first; at most one for each lead, its oldest. Rows under way may be among them.
     fn due(&mut self, now: WallTime, limit: usize) -> Result<Vec<OutboxItem>, String>;
@@ -58,6 +58,15 @@ struct Waiting {
     alarmed: bool,
 }
 
+/// What became of a message, as the outbox is to know it and as it is reported.
+struct Fate {
+    item: OutboxItem,
+    at: WallTime,
+    /// Of a message that is to be tried again: when.
+    not_before: WallTime,
+    result: DeliveryResult,
+}
+
 /// One run of the courier.
 struct Round {
     courier: Courier,
@@ -66,6 +75,8 @@ struct Round {
     under_way: JoinSet<Attempt>,
     items: HashMap<Id, OutboxItem>,
     waiting: HashMap<LeadId, Waiting>,
+    /// Fates that the outbox would not take yet; until it does these leads send nothing. At most [`PARALLEL`] with what is under way.
+    unwritten: Vec<Fate>,
 }
 
 impl Courier {
@@ -84,8 +95,17 @@ impl Courier {
         wake: Arc<Notify>,
         mut stop: watch::Receiver<bool>,
     ) {
-        let mut round = Round { courier: self, outbox, reports, under_way: JoinSet::new(), items: HashMap::new(), waiting: HashMap::new() };
+        let mut round = Round {
+            courier: self,
+            outbox,
+            reports,
+            under_way: JoinSet::new(),
+            items: HashMap::new(),
+            waiting: HashMap::new(),
+            unwritten: Vec::new(),
+        };
         while !*stop.borrow_and_update() {
+            round.write_again().await;
             round.send_due();
             round.alarm().await;
             let wait = round.wait();
@@ -99,6 +119,7 @@ impl Courier {
         while let Some(done) = round.under_way.join_next_with_id().await {
             round.settle(done).await;
         }
+        round.write_again().await;
     }
 }
 
@@ -110,8 +131,8 @@ impl Round {
     /// Starts what is due, never two of one lead at once.
     fn send_due(&mut self) {
         let now = self.now();
-        let free = PARALLEL.saturating_sub(self.items.len());
-        if free == 0 {
+        let may_be_under_way = PARALLEL.saturating_sub(self.unwritten.len());
+        if self.items.len() >= may_be_under_way {
             return;
         }
         // Up to PARALLEL of the answer may be under way already.
@@ -120,10 +141,11 @@ impl Round {
             Vec::new()
         });
         for item in due {
-            if self.items.len() >= PARALLEL {
+            if self.items.len() >= may_be_under_way {
                 break;
             }
-            if self.items.values().any(|other| other.lead.id == item.lead.id) {
+            let is_held = self.unwritten.iter().any(|fate| fate.item.lead.id == item.lead.id);
+            if is_held || self.items.values().any(|other| other.lead.id == item.lead.id) {
                 continue;
             }
             let (outlet, message) = (Arc::clone(&self.courier.outlet), item.clone());
@@ -141,33 +163,61 @@ impl Round {
         let Some(item) = self.items.remove(&id) else { return };
         let now = self.now();
         let lead = item.lead.id.clone();
-        let (written, result) = match attempt.verdict {
+        let (wait, result) = match attempt.verdict {
             Verdict::Delivered { case_id } => {
                 self.waiting.remove(&lead);
-                (self.outbox.delivered(item.sequence, now, case_id.as_deref()), DeliveryResult::Delivered { case_id })
+                (Duration::ZERO, DeliveryResult::Delivered { case_id })
             }
             Verdict::Refused { why } => {
                 self.waiting.remove(&lead);
-                (self.outbox.parked(item.sequence, now, &why), DeliveryResult::Parked { why })
+                (Duration::ZERO, DeliveryResult::Parked { why })
             }
             Verdict::Unauthorised { why } => {
-                let wait = attempt.retry_after.unwrap_or_default().max(UNAUTHORISED_WAIT);
-                let result = DeliveryResult::Unauthorised { why: why.clone() };
+                let result = DeliveryResult::Unauthorised { why };
                 self.put_off(&item, now, result.clone());
-                (self.outbox.retry(item.sequence, now + wait, &why), result)
+                (attempt.retry_after.unwrap_or_default().max(UNAUTHORISED_WAIT), result)
             }
             Verdict::Later { why } => {
                 let result = DeliveryResult::Delayed { why: why.clone(), attempts: 0, alarm: false };
                 let (attempts, alarm) = self.put_off(&item, now, result);
                 let wait = attempt.retry_after.map_or_else(|| backoff(attempts), |asked| asked.max(BACKOFF_FIRST));
-                (self.outbox.retry(item.sequence, now + wait, &why), DeliveryResult::Delayed { why, attempts, alarm })
+                (wait, DeliveryResult::Delayed { why, attempts, alarm })
             }
         };
-        if let Err(why) = written {
-            tracing::error!(lead = lead.0, sequence = item.sequence, why, "the fate of a message cannot be written; it will be sent again");
-        }
         tracing::debug!(lead = lead.0, revision = item.lead.revision, ?result, "delivery");
-        self.report(report_of(&item, now, result)).await;
+        self.write(Fate { item, at: now, not_before: now + wait, result }).await;
+    }
+
+    /// Writes a fate down and reports it; one that cannot be written is kept.
+    async fn write(&mut self, fate: Fate) {
+        let Fate { item, at, not_before, result } = &fate;
+        let written = match result {
+            DeliveryResult::Delivered { case_id } => self.outbox.delivered(item.sequence, *at, case_id.as_deref()),
+            DeliveryResult::Parked { why } => self.outbox.parked(item.sequence, *at, why),
+            DeliveryResult::Unauthorised { why } | DeliveryResult::Delayed { why, .. } => {
+                self.outbox.retry(item.sequence, *not_before, why)
+            }
+        };
+        match written {
+            Ok(()) => self.report(report_of(&fate.item, fate.at, fate.result)).await,
+            Err(why) => {
+                let lead = &item.lead.id.0;
+                tracing::error!(
+                    lead,
+                    sequence = item.sequence,
+                    why,
+                    "what became of a message cannot be written; this lead sends nothing until it is"
+                );
+                self.unwritten.push(fate);
+            }
+        }
+    }
+
+    /// Tries what could not be written before.
+    async fn write_again(&mut self) {
+        for fate in std::mem::take(&mut self.unwritten) {
+            self.write(fate).await;
+        }
     }
 
     /// Counts a try that failed; gives the tries so far and whether the lead has waited too long.

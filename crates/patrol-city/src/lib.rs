@@ -8,6 +8,7 @@
 
 mod callback;
 mod courier;
+mod door;
 mod error;
 mod event;
 mod form;
@@ -25,6 +26,7 @@ mod verdict;
 
 pub use callback::parse_callback;
 pub use courier::{Courier, Outbox};
+pub use door::serve_callbacks;
 pub use error::{CityError, CityProblem};
 pub use event::{Site, event_json};
 pub use mapping::{CityClass, Mapping, PlatformCrs, Sla};

@@ -112,7 +112,12 @@ impl Outlet {
             404 => Ok(None),
             200 => {
                 let body = read(response).await.map_err(wrong)?;
-                parse_callback(&body, &self.config.mapping).map(Some)
+                let mut case = parse_callback(&body, &self.config.mapping)?;
+                if case.at == WallTime::default() {
+                    // Without a time every later answer would be taken for this one, come late.
+                    case.at = now;
+                }
+                Ok(Some(case))
             }
             status => Err(wrong(format!("HTTP {status}"))),
         }

@@ -7,7 +7,7 @@ use crate::kept::KeptMemories;
 use crate::office::Board;
 use crate::system;
 use anyhow::Context as _;
-use patrol_city::{CallbackConfig, Courier, Outbox, Outlet, ReceivedCallback, Signer, callback_router};
+use patrol_city::{CallbackConfig, Courier, Outbox, Outlet, ReceivedCallback, Signer, callback_router, serve_callbacks};
 use patrol_console::ConsoleConfig;
 use patrol_core::desk::OutboxItem;
 use patrol_core::{CameraId, Clock, WallTime, Weather};
@@ -192,13 +192,8 @@ impl Service {
         let (sink, mut received) = mpsc::channel::<ReceivedCallback>(REPORTS_BOUND);
         let signer = Signer::new(city.app_key.clone(), city.secret.clone());
         let router = callback_router(CallbackConfig { signer, mapping: city.mapping.clone(), clock }, sink);
-        let mut stopping = stopped;
         self.tasks.push(self.runtime.spawn(async move {
-            let stop = async move {
-                // An ended sender means the same as `true`.
-                stopping.wait_for(|stop| *stop).await.ok();
-            };
-            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
+            if let Err(error) = serve_callbacks(listener, router, stopped).await {
                 tracing::error!(%error, "the door for callbacks closed");
             }
         }));
@@ -289,7 +284,11 @@ async fn poll_cases(outlet: Arc<Outlet>, board: Arc<Board>, clock: Arc<dyn Clock
             let heard = lead.case.last_at.map_or(lead.state_since, |at| at.max(lead.state_since));
             let Some(case_id) = lead.case.case_id.as_ref().filter(|_| now.since(heard) >= POLL_EVERY) else { continue };
             match outlet.poll_case(case_id, now).await {
-                Ok(Some(callback)) => {
+                Ok(Some(mut callback)) => {
+                    if callback.seq == 0 {
+                        // An answer without a number is as new as its time says.
+                        callback.seq = lead.case.last_seq.unwrap_or(0);
+                    }
                     let board = board.clone();
                     // The desk takes what is new and ignores the rest; nobody waits for its word.
                     tokio::task::spawn_blocking(move || board.send(DeskEvent::Callback(callback))).await.ok();
