@@ -103,6 +103,9 @@ pub(crate) struct WatchCell {
     /// He vanished here and has not been found since: he is known by what lies here.
     #[serde(default)]
     vanished: bool,
+    /// People were told of him: he is not given up, they are told when nobody can judge.
+    #[serde(default)]
+    pub(crate) told: bool,
     /// Of one who vanished: what his place looks like with something beside him; and since when, and in how many looks, it could not be judged.
     #[serde(skip)]
     beside: Option<Lasting<PlacePatch>>,
@@ -210,6 +213,7 @@ impl WatchCells {
             vanished: false,
             beside: None,
             hidden: None,
+            told: false,
             unjudged_told: false,
             closer_at: None,
             read_at: None,
@@ -403,11 +407,11 @@ impl WatchCell {
         if self.is_given_up(now) { CellNews::Lost } else { self.wait(now) }
     }
 
-    /// One who stood, or of whom too little was seen to know how he was: he is not missed for long among people who come and go. Nor, if a little longer, is
+    /// Whom nobody was told of is not waited for without end. One who stood, or of whom too little was seen to know how he was: he is not missed for long among people who come and go. Nor, if a little longer, is
     /// one of whom no more is known than that he vanished here.
     fn is_given_up(&self, now: MediaTime) -> bool {
         if self.is_known_vanished() {
-            return self.hidden.as_ref().is_some_and(|hidden| hidden.lasts(now, VANISHED_HIDDEN_MAX));
+            return !self.told && self.hidden.as_ref().is_some_and(|hidden| hidden.lasts(now, VANISHED_HIDDEN_MAX));
         }
         let is_known_low = matches!(self.posture, Posture::Sitting | Posture::Unknown) && self.found >= UNDERSTOOD_LOOKS;
         let is_of_concern = self.posture.is_down() || is_known_low;

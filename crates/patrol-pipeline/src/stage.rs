@@ -390,6 +390,7 @@ impl Stage {
                 self.tracks.iter().filter(here).map(|other| other.bbox).collect()
             };
             let cell = &mut self.cells.cells[index];
+            cell.told |= self.memories.get(&id).is_some_and(|memory| memory.evidence.is_some());
             self.tracks.iter().filter(|other| other.id != id).for_each(|other| cell.watch_leaving(other));
             let others = self.tracks.iter().any(|other| other.id != id && is_found(other));
             let scenery = &self.scenery;

@@ -50,6 +50,8 @@ struct Parked {
     map: Option<Arc<ViewMap>>,
     stage: Stage,
     at: MediaTime,
+    /// The camera was turned away from here at once, as people and tours turn it; it did not fly on.
+    turned_away: bool,
 }
 
 impl Views {
@@ -104,7 +106,9 @@ impl Views {
             return Glance::Same;
         }
         self.carried &= is_young;
-        let is_like = view == View::Same && likeness >= OTHER_BELOW;
+        // How it moved is not known, but it has come back to where it stood, or never left: what was kept of this view is older than what is known now.
+        let is_back = view == View::Lost && self.likeness_to_kept(stage, &now).is_some_and(|likeness| likeness >= KNOWN_ABOVE);
+        let is_like = is_back || (view == View::Same && likeness >= OTHER_BELOW);
         if is_like && !is_young {
             self.doubted = false;
             self.steady = self.steady.saturating_add(1);
@@ -155,8 +159,12 @@ impl Views {
 
     /// Whether it stood at this stage's view before it moved, and sees another now. A mast that sways sees the same.
     fn has_turned_away(&self, stage: &Stage, now: &ViewSign) -> bool {
-        let kept = self.parked.iter().find(|parked| parked.stage.preset == stage.preset);
-        kept.and_then(|parked| parked.sign.likeness(now)).is_some_and(|likeness| likeness < OTHER_BELOW)
+        self.likeness_to_kept(stage, now).is_some_and(|likeness| likeness < OTHER_BELOW)
+    }
+
+    /// How much `now` looks like this stage's own view when it was kept.
+    fn likeness_to_kept(&self, stage: &Stage, now: &ViewSign) -> Option<f32> {
+        self.parked.iter().find(|parked| parked.stage.preset == stage.preset)?.sign.likeness(now)
     }
 
     /// Another stage, of which nothing is known yet, in the place of `stage`.
@@ -169,6 +177,9 @@ impl Views {
         let mut untold = stage.untold();
         if !is_kept {
             untold.extend(stage.endings());
+        }
+        for parked in self.parked.iter_mut().filter(|parked| parked.stage.preset == stage.preset) {
+            parked.turned_away = !self.carried;
         }
         self.last_preset += 1;
         *stage = Stage::new(self.last_preset, stage.tracker.next_id());
@@ -194,10 +205,10 @@ impl Views {
         Glance::Same
     }
 
-    /// Places in views that are not looked at, which nobody could judge for long. A camera that never comes back to a view has none.
+    /// Places in views that are not looked at, which nobody could judge for long. One that flies and never comes back to a view has none.
     pub(crate) fn overdue(&mut self, now: MediaTime, present: u32) -> Vec<(TrackId, AbsenceKind)> {
         let mut overdue = Vec::new();
-        for parked in self.parked.iter_mut().filter(|parked| self.tours && parked.stage.preset != present) {
+        for parked in self.parked.iter_mut().filter(|parked| (self.tours || parked.turned_away) && parked.stage.preset != present) {
             for cell in &mut parked.stage.cells.cells {
                 if cell.wait(now) == CellNews::Unjudged {
                     overdue.push((cell.track, AbsenceKind::Unjudged));
@@ -226,7 +237,7 @@ impl Views {
     }
     pub(crate) fn keep(&mut self, sign: ViewSign, stage: Stage, at: MediaTime) {
         self.tours = true;
-        self.parked.push(Parked { sign, map: None, stage, at });
+        self.parked.push(Parked { sign, map: None, stage, at, turned_away: true });
     }
 
     /// Seeks the present view in those that are known: what they both see is told as one place. A view that has told of places in another way keeps to it.
@@ -255,7 +266,7 @@ impl Views {
     }
 
     /// Keeps a copy of the stage as it is at this view.
-    fn park(&mut self, stage: &Stage, at: MediaTime) {
+    fn park(&mut self, stage: &mut Stage, at: MediaTime) {
         let Some(sign) = self.sign.clone() else { return };
         self.parked.retain(|parked| parked.stage.preset != stage.preset);
         if self.parked.len() == VIEWS_MAX {
@@ -264,16 +275,20 @@ impl Views {
                 let parked = &self.parked[*index];
                 (!parked.stage.cells.cells.is_empty(), parked.at)
             });
-            least.map(|index| self.parked.remove(index));
+            if let Some(given_up) = least.map(|index| self.parked.remove(index)) {
+                stage.inherit(given_up.stage.cells.cells.iter().map(|cell| (cell.track, AbsenceKind::Unjudged)).collect());
+            }
         }
-        self.parked.push(Parked { sign, map: self.map.clone(), stage: stage.parked(), at });
+        self.parked.push(Parked { sign, map: self.map.clone(), stage: stage.parked(), at, turned_away: false });
     }
 
     /// Puts the stage of the known view that `now` shows in the place of `stage`.
     fn return_to_known(&mut self, now: &ViewSign, stage: &mut Stage) -> bool {
         let known = self.parked.iter().filter(|parked| parked.stage.preset != stage.preset);
         let likest = known.filter_map(|parked| Some((parked.sign.likeness(now)?, parked))).max_by(|a, b| a.0.total_cmp(&b.0));
-        let Some((_, parked)) = likest.filter(|(likeness, _)| *likeness >= KNOWN_ABOVE) else { return false };
+        // Where it looks already competes: two views that resemble each other would be exchanged at every look, and nobody confirmed in either.
+        let least = self.likeness_to_kept(stage, now).map_or(KNOWN_ABOVE, |own| own.max(KNOWN_ABOVE));
+        let Some((_, parked)) = likest.filter(|(likeness, _)| *likeness >= least) else { return false };
         let mut back = parked.stage.parked();
         back.tracker.skip_to(stage.tracker.next_id());
         let is_kept = self.parked.iter().any(|parked| parked.stage.preset == stage.preset);
@@ -285,5 +300,80 @@ impl Views {
         (self.steady, self.doubted, self.tours) = (0, false, true);
         tracing::debug!(preset = stage.preset, "the camera looks again where it looked before");
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use patrol_core::{PictureSize, PictureTransform, PixelFormat, WallEstimate, WallTime};
+
+    const SIZE: PictureSize = PictureSize::new(320, 240);
+
+    /// A street of bars: so many of each of these kinds.
+    fn street(number: u64, kinds: &[(u64, usize)]) -> Picture {
+        let mut pixels = vec![60_u8; 320 * 240];
+        for (kind, count) in kinds {
+            let mut dice = kind.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+            let mut roll = |most: usize| {
+                dice ^= dice << 13;
+                dice ^= dice >> 7;
+                dice ^= dice << 17;
+                (dice >> 20) as usize % most
+            };
+            for _ in 0..*count {
+                let (x, y, w, h, level) = (roll(290), roll(220), 8 + roll(60), 6 + roll(50), 40 + roll(90) as u8);
+                for row in y..(y + h).min(240) {
+                    pixels[row * 320 + x..row * 320 + (x + w).min(320)].fill(level);
+                }
+            }
+        }
+        let captured = WallEstimate { at: WallTime(0), error_ms: 0 };
+        Picture::from_planes(SIZE, PixelFormat::Gray8, vec![pixels], number, MediaTime::from_secs_f64(number as f64), captured)
+            .expect("a picture")
+    }
+
+    /// The camera looks at `picture` for some looks.
+    fn stand(views: &mut Views, stage: &mut Stage, picture: &Picture) {
+        for _ in 0..10 {
+            views.glance(picture, View::Same, false, None, stage);
+        }
+    }
+
+    /// It sways all night, so that what was kept of its view is of the evening; a squall hides for one look how it moved.
+    #[test]
+    fn what_was_kept_of_a_view_never_replaces_what_is_known_of_it_now() {
+        let here = street(0, &[(1, 40)]);
+        let (mut views, mut stage) = (Views::default(), Stage::new(0, 1));
+        stand(&mut views, &mut stage, &here);
+        let sways = View::Moved { now_from_before: PictureTransform::shift(1.0, 0.0), other: false };
+        for _ in 0..20 {
+            assert_eq!(views.glance(&here, sways, false, None, &mut stage), Glance::Same);
+        }
+        // Of somebody who came since.
+        stage.tracker.skip_to(7);
+        for _ in 0..3 {
+            assert_eq!(views.glance(&here, View::Lost, false, None, &mut stage), Glance::Same);
+        }
+        stand(&mut views, &mut stage, &here);
+        assert_eq!((stage.preset, stage.tracker.next_id()), (0, 7));
+    }
+
+    #[test]
+    fn two_views_that_resemble_each_other_are_not_exchanged_at_every_look() {
+        let (b, c) = (street(1, &[(1, 40), (2, 14)]), street(2, &[(1, 40), (3, 14)]));
+        let between = street(3, &[(1, 40), (2, 6), (3, 5)]);
+        let (mut views, mut stage) = (Views::default(), Stage::new(0, 1));
+        for there in [&b, &street(4, &[(9, 40)]), &c, &street(4, &[(9, 40)])] {
+            stand(&mut views, &mut stage, there);
+        }
+        let looks: Vec<u32> = (0..12)
+            .map(|_| {
+                views.glance(&between, View::Same, true, None, &mut stage);
+                stage.preset
+            })
+            .collect();
+        let changes = looks.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        assert!(changes <= 1, "{looks:?}");
     }
 }

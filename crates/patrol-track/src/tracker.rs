@@ -418,7 +418,8 @@ impl Tracker {
             let outer_id = outer.track.id;
             let same = outer.track.bbox.iou(&inner.track.bbox) > SAME_IOU;
             let since = inner.inside_since.unwrap_or(at);
-            let flickers = same || inner.recent_hit_part() < SECOND_BOX_HIT_PART;
+            // Whose place is under watch is found there again when whoever stands before him goes.
+            let flickers = same || (!inner.held && inner.recent_hit_part() < SECOND_BOX_HIT_PART);
             let second_box = !inner.is_tentative() && flickers && inner.still_s(at) < OWN_PLACE_S && at.since(since) >= SECOND_BOX_AFTER;
             if second_box {
                 let ended = self.live.remove(index);

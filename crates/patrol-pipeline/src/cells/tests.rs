@@ -137,6 +137,22 @@ fn who_gets_up_beside_another_who_stays_is_not_kept_for_him() {
 /// Bonnet and windscreen, before all of his place.
 const VAN: [(PixelBox, u8); 2] = [(PixelBox::new(90.0, 60.0, 50.0, 90.0), 200), (PixelBox::new(140.0, 60.0, 80.0, 90.0), 140)];
 
+/// People stand before one who vanished: if he was told of, somebody is asked when nobody could judge for long, and he is not given up.
+#[test]
+fn who_vanished_and_was_told_of_is_not_given_up() {
+    for (told, wanted) in [(false, CellNews::Lost), (true, CellNews::Unjudged)] {
+        let mut cells = covered();
+        cells.cells[0].told = told;
+        let resting = Track { stage: TrackStage::Lost, ..lying(COVERED.0, 0) };
+        let mut judge = |things: &[(PixelBox, u8)], second| cells.cells[0].judge(&picture(things, second), &resting, true, &[], |_| None);
+        assert!((1..90).all(|second| judge(&[COVERED], second) == CellNews::None));
+        // People before it come and go.
+        let hidden = |second: u64| [(PixelBox::new(105.0 + (second % 7) as f32, 60.0, 85.0, 80.0), 200)];
+        assert_eq!((90..800).map(|second| judge(&hidden(second), second)).find(|news| *news != CellNews::None), Some(wanted));
+        assert_eq!(judge(&[COVERED], 800), CellNews::None);
+    }
+}
+
 /// A camera that looks here only now and then, and finds him hidden in one look, has not waited for him.
 #[test]
 fn one_hidden_look_after_a_long_time_is_no_reason_to_give_him_up() {

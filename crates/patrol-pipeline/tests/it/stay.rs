@@ -342,6 +342,14 @@ fn a_camera_that_turns_knows_him_again() {
     assert!(cannot <= 60, "one or two looks of every turn: {cannot}");
 }
 
+/// Somebody turns the camera away and leaves it so: a person is asked to look after who lay there.
+#[test]
+fn a_camera_that_was_turned_away_for_good_has_somebody_asked() {
+    let seen = watch(fresh(), sees_all(), 1000, |n| if n < 200 { street(1, n, &[LIES]) } else { street(2, n, &[]) });
+    assert_eq!((seen.leads.len(), seen.left_s()), (1, vec![]));
+    assert!(seen.leads[0].history.iter().any(|line| line.kind == "unjudged"), "{:?}", seen.leads[0].history);
+}
+
 /// The camera comes by an empty view and is followed all the way on to one that overlaps the first: who lies in both is one.
 #[test]
 fn a_turn_that_is_followed_all_the_way_makes_one_person_no_two() {

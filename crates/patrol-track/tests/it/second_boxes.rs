@@ -1,7 +1,8 @@
 //! A detector that gives one person two boxes.
 
-use super::{chance, jittered, lying, standing, watch};
-use patrol_core::PixelBox;
+use super::{SIZE, chance, jittered, lying, seen, standing, watch};
+use patrol_core::{MediaTime, PixelBox, TrackId};
+use patrol_track::{Tracker, TrackerConfig};
 
 #[test]
 fn one_person_flickering_in_two_boxes_is_one_track() {
@@ -43,4 +44,23 @@ fn one_who_lies_behind_one_who_stands_is_not_his_second_box() {
     });
     assert_eq!(watched.id_at(119.0, sitting), 1);
     assert!(watched.at(119.0, sitting).unwrap().still_since.is_some_and(|since| since.as_secs_f64() < 1.0));
+}
+
+/// He has just sat down, his place is under watch, and somebody steps in front of him to cover him.
+#[test]
+fn one_whose_place_is_watched_is_nobodys_second_box_however_short_he_rests() {
+    let sitting = PixelBox::new(604.0, 430.0, 16.0, 20.0);
+    let helper = PixelBox::new(600.0, 396.0, 24.0, 56.0);
+    let mut tracker = Tracker::new(TrackerConfig::default(), 1);
+    for look in 0..200 {
+        let boxes = match look {
+            0..40 => vec![sitting],
+            40..50 => vec![sitting, helper],
+            _ => vec![helper],
+        };
+        let detections: Vec<_> = boxes.into_iter().map(|bbox| seen(jittered(bbox, 0.5, look, 1))).collect();
+        tracker.update(MediaTime::from_secs_f64(look as f64 / 5.0), SIZE, &detections, &|_| Some(30.0));
+        tracker.hold(|id| id == TrackId(1));
+        assert!(tracker.ended().iter().all(|ended| ended.track.id != TrackId(1)), "look {look}: {:?}", tracker.ended());
+    }
 }
