@@ -27,7 +27,7 @@ pub(crate) fn site() -> Site {
 
 pub(crate) fn item(id: &str, revision: u32) -> OutboxItem {
     let op = if revision == 1 { PushOp::Create } else { PushOp::Update };
-    OutboxItem { sequence: i64::from(revision), op, written_at: REPORTED, lead: lead(id, revision) }
+    OutboxItem { sequence: i64::from(revision), op, written_at: REPORTED, lead: lead(id, revision), again: false }
 }
 
 fn lead(id: &str, revision: u32) -> Lead {

@@ -192,7 +192,7 @@ async function act(name, value) {
       if (page.drawing) toast(t("在全图上拖出一个框,圈住漏报的人;Esc 取消", "Drag a box around the person that was missed; Esc cancels"));
       return redraw();
     case "drawn":
-      return addPerson(lead, value);
+      return addPerson(value);
   }
 }
 
@@ -265,12 +265,12 @@ byId("merge").querySelector("form").addEventListener("submit", (event) => {
   if (lead) send(lead.id, "merge", { into: byId("merge-into").value, reason: byId("merge-reason").value, revision: lead.revision }, t("已并入", "merged"));
 });
 
-async function addPerson(lead, bbox) {
+async function addPerson({ bbox, camera, size }) {
   page.drawing = false;
   redraw();
   if (bbox.w < 2 || bbox.h < 2) return toast(t("框太小", "The box is too small"));
   try {
-    await ask("/api/v1/leads", { camera: lead.place.camera, bbox, people: 1, by: page.operator, reason: t("复核员补报", "added by the operator") });
+    await ask("/api/v1/leads", { camera, bbox, size, people: 1, by: page.operator, reason: t("复核员补报", "added by the operator") });
     toast(t("已补报一人", "person added"), "good");
   } catch (error) {
     toast(wordsOf(error), "bad");
@@ -355,8 +355,11 @@ async function load(...loads) {
   if (failed) toast(t(`载入失败:${wordsOf(failed.reason)}`, `loading failed: ${wordsOf(failed.reason)}`), "bad");
 }
 
+let stream = null;
+
 function connect() {
-  const stream = new EventSource("/api/v1/stream");
+  stream?.close();
+  stream = new EventSource("/api/v1/stream");
   const everything = () => load(loadSite, loadLeads, loadCameras);
   stream.addEventListener("open", () => {
     page.connected = "connected";
@@ -487,13 +490,16 @@ setInterval(() => {
   tickDetail();
 }, 1000);
 setInterval(() => load(loadSite, loadLeads), RELOAD_MS);
+// A line that died without a word leaves the stream open for many minutes: only what is asked shows it.
 setInterval(async () => {
   try {
-    scene.set(await ask("/api/v1/time"));
-    if (page.view === "cameras") await loadCameras();
+    scene.set(await ask("/api/v1/time", undefined, 4000));
   } catch {
-    // The lamp already says that the server is away.
+    page.connected = "lost";
+    return header();
   }
+  if (page.connected === "lost") connect();
+  if (page.view === "cameras") await load(loadCameras);
 }, 5000);
 
 translatePage(document);

@@ -308,7 +308,7 @@ class Pictures {
       style: { left: percent(bbox.x, size.width), top: percent(bbox.y, size.height), width: percent(bbox.w, size.width), height: percent(bbox.h, size.height) },
     });
     this.stage = h("div", { class: `stage${this.page.drawing ? " drawing" : ""}`, style: { aspectRatio: `${size.width} / ${size.height}`, width: `min(100%, calc(42vh * ${size.width / size.height}))` } }, whole, frame, failed);
-    this.drawable(this.stage, size);
+    this.drawable(this.stage, shown);
     const crop = h("figure", {}, h("img", { class: "crop", src: url(shown.crop_sha256), alt: t("裁剪图", "crop"), draggable: "false" }), h("figcaption", {}, t("裁剪图", "crop")));
     const step = (by) => (event) => {
       event.currentTarget.blur();
@@ -364,7 +364,7 @@ class Pictures {
   }
 
   /** A person the detector missed: the officer draws a box, in pixels of the picture. */
-  drawable(stage, size) {
+  drawable(stage, { camera, size }) {
     let from = null;
     let box = null;
     const at = (event) => {
@@ -391,7 +391,7 @@ class Pictures {
       const drawn = span(at(event));
       from = null;
       box.remove();
-      this.act("drawn", drawn);
+      this.act("drawn", { bbox: drawn, camera, size });
     });
   }
 }

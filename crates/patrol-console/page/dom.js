@@ -37,10 +37,12 @@ export class Refused extends Error {
   }
 }
 
-export async function ask(path, body) {
+/** No answer within this is a dead line: a decision, the slowest, is answered within 10 s. */
+const ANSWER_MS = 15000;
+
+export async function ask(path, body, answerMs = ANSWER_MS) {
   const options = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-  const response = await fetch(path, { cache: "no-store", ...options });
-  const text = await response.text();
+  const { response, text } = await fetchText(path, { cache: "no-store", signal: AbortSignal.timeout(answerMs), ...options });
   let parsed = null;
   try {
     parsed = text === "" ? null : JSON.parse(text);
@@ -49,6 +51,15 @@ export async function ask(path, body) {
   }
   if (!response.ok) throw new Refused(response.status, parsed);
   return parsed;
+}
+
+async function fetchText(path, options) {
+  try {
+    const response = await fetch(path, options);
+    return { response, text: await response.text() };
+  } catch {
+    throw new Refused(0, { error: "服务器没有应答,请检查网络", error_en: "the server does not answer; check the network" });
+  }
 }
 
 /** Scene time, kept between answers of the server by its own speed. */

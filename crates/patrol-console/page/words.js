@@ -104,12 +104,8 @@ export const outcome = word({
   "failed-panicked": ["检查中断", "broke off"],
 });
 
-const WHY = word({
-  dark: ["过暗", "dark"],
-  covered: ["被遮挡", "covered"],
-  blurred: ["模糊", "blurred"],
-  frozen: ["冻结", "frozen"],
-});
+// As `CameraCondition` has them: outcomes of looks, and what only a camera can be.
+const WHY = (why) => ({ stalled: t("画面停止", "stalled"), restarted: t("系统重启后尚未查看", "not seen since the restart") })[why] ?? outcome(why);
 
 export const modality = word({ visible: ["可见光", "visible"], thermal: ["热像", "thermal"] });
 
@@ -188,10 +184,13 @@ export const ringing = word({
   "watch-still": ["关注点久静不动", "watched person still"],
   revisit: ["请回访", "revisit"],
   "camera-lost": ["摄像机看不到", "camera cannot see"],
-  countersign: ["不予立案,请复签", "not accepted: countersign"],
+  countersign: ["不予立案,请会签", "not accepted: countersign"],
   returned: ["被退回,请改派", "returned: re-route"],
   "sudden-event": ["突发事件,30分钟内电话报告", "sudden event: phone within 30 min"],
   "delivery-parked": ["平台拒收,须人工处理", "refused by the city: act"],
   "delivery-delayed": ["尚未送达", "not delivered yet"],
   "delivery-unauthorised": ["密钥被拒", "key refused"],
+  back: ["久未见后再次看到", "seen again after long"],
+  unjudged: ["无法判断是否仍在", "cannot tell whether still there"],
+  "mapping-alarm": ["平台状态未配置映射", "a state of the city is not mapped"],
 });

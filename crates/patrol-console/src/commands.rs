@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use patrol_core::camera::CameraId;
 use patrol_core::desk::{OfficerAction, OfficerCommand};
-use patrol_core::geometry::PixelBox;
+use patrol_core::geometry::{PictureSize, PixelBox};
 use patrol_core::lead::{Decision, LeadId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,8 @@ pub(crate) struct MergeBody {
 pub(crate) struct NewBody {
     camera: CameraId,
     bbox: PixelBox,
+    /// Of the picture it was drawn in.
+    size: Option<PictureSize>,
     people: u32,
     by: Option<String>,
     #[serde(default)]
@@ -151,6 +153,9 @@ pub(crate) async fn new(State(console): State<Arc<Console>>, headers: HeaderMap,
     if !body.bbox.is_finite() || body.bbox.w < 1.0 || body.bbox.h < 1.0 {
         return Err(Refusal::bad("box-refused", "框太小或无效,请在画面上重新画框", "the box is too small or not a number, draw it again"));
     }
+    if body.size.is_some_and(|size| size.width == 0 || size.height == 0) {
+        return Err(Refusal::bad("size-refused", "画面尺寸无效:宽和高应大于 0", "the size of the picture must be above 0"));
+    }
     if body.people == 0 || body.people > 99 {
         return Err(Refusal::bad("people-refused", format!("人数应为 1–99,收到 {}", body.people), "people must be 1 to 99"));
     }
@@ -160,7 +165,7 @@ pub(crate) async fn new(State(console): State<Arc<Console>>, headers: HeaderMap,
     let command = OfficerCommand {
         by: named(&headers, body.by)?,
         reason: checked_reason(&body.reason)?,
-        action: OfficerAction::New { camera: body.camera, bbox: body.bbox, people: body.people },
+        action: OfficerAction::New { camera: body.camera, bbox: body.bbox, size: body.size, people: body.people },
     };
     answered(&console, command).await?;
     Ok(Json(Done { lead: None, changed_since: false }))

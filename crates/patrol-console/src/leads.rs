@@ -33,7 +33,7 @@ impl Group {
         let asks = match lead.state {
             LeadState::Review | LeadState::Returned => true,
             // An A that the city does not take must be countersigned (`integration.md` §3.5).
-            LeadState::NotAccepted => lead.tier == Tier::A,
+            LeadState::NotAccepted => lead.tier == Tier::A && !is_countersigned(lead),
             _ => false,
         };
         if asks || lead.ringing.is_some() || lead.delivery == DeliveryState::Parked {
@@ -48,11 +48,15 @@ impl Group {
     }
 }
 
-/// Whether an officer's decision is expected or still welcome: not yet decided, come back, or pushed without a person.
+fn is_countersigned(lead: &Lead) -> bool {
+    lead.history.iter().any(|line| line.kind == "countersigned" && line.at >= lead.state_since)
+}
+
+/// Whether an officer's decision is expected or still welcome: not yet decided, come back, refused by the city, or pushed without a person.
 fn is_decidable(lead: &Lead) -> bool {
     let undecided = matches!(lead.state, LeadState::Candidate | LeadState::Review | LeadState::Returned | LeadState::NotAccepted);
     let by_timeout = lead.review.as_ref().is_some_and(|review| review.decision == Decision::Timeout);
-    lead.state.is_open() && (undecided || by_timeout)
+    lead.state.is_open() && (undecided || by_timeout || lead.delivery == DeliveryState::Parked)
 }
 
 /// A lead in the list and on the stream: no coordinates, so that a list is no export of where people are

@@ -1,7 +1,7 @@
 //! What may reach the desk from outside, and what it asks of others. The desk itself lives in `patrol-leads`.
 
 use crate::camera::CameraId;
-use crate::geometry::PixelBox;
+use crate::geometry::{PictureSize, PixelBox};
 use crate::lead::{Decision, Lead, LeadId, LeadState};
 use crate::time::{MediaTime, WallTime};
 use crate::track::TrackId;
@@ -26,8 +26,14 @@ pub enum OfficerAction {
     Split { lead: LeadId },
     /// Takes back the officer's last review, merge or split of this lead.
     Undo { lead: LeadId },
-    /// A lead seen by a person, not by a detector.
-    New { camera: CameraId, bbox: PixelBox, people: u32 },
+    /// A lead seen by a person, not by a detector. `size`: of the picture in whose pixels `bbox` is, where that is not what the camera's looks have.
+    New {
+        camera: CameraId,
+        bbox: PixelBox,
+        #[serde(default)]
+        size: Option<PictureSize>,
+        people: u32,
+    },
     /// Stops the ringing of a lead.
     Acknowledge { lead: LeadId },
 }
@@ -124,6 +130,9 @@ pub struct OutboxItem {
     pub written_at: WallTime,
     /// The whole lead as it was at that revision.
     pub lead: Lead,
+    /// What the city had refused of this lead is tried again: an `update` lets it go, anything else takes its place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// What became of a delivery.

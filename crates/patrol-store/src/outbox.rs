@@ -2,7 +2,7 @@
 //!
 //! A row is *waiting* until it is *delivered*, *parked* (refused for good; a person must act) or *superseded* (an unsent update that
 //! a newer one replaced). The oldest waiting or parked row of a lead is its head; only heads are sent, so a parked head holds
-//! back what is behind it until [`Store::outbox_requeue`].
+//! back what is behind it until a message comes that is to try it [again](OutboxItem::again).
 //!
 //! An update written behind an unsent update takes its place in the queue: its state, attempts, next time and reason. That may happen
 //! while the older is on its way; the report that comes back for it is then also applied to the one that took its place, so that the
@@ -142,21 +142,6 @@ impl Store {
         })
     }
 
-    /// An officer sends a lead's parked message again, at once. False when it has none.
-    pub fn outbox_requeue(&mut self, lead: &LeadId) -> Result<bool, StoreError> {
-        let doing = "send a parked message again";
-        self.write(doing, |transaction| {
-            transaction
-                .execute(
-                    "UPDATE outbox SET state = 'waiting', attempts = 0, not_before = 0, tried_at = NULL, settled_at = NULL
-                     WHERE lead = ?1 AND state = 'parked'",
-                    [&lead.0],
-                )
-                .map(|changed| changed > 0)
-                .doing(doing)
-        })
-    }
-
     /// When the next head is due, which may be past; `None` while nothing can be sent.
     pub fn next_outbox_time(&self) -> Result<Option<WallTime>, StoreError> {
         let now = self.clock.now();
@@ -278,8 +263,13 @@ pub(crate) fn write(connection: &Connection, items: &[OutboxItem]) -> Result<Wri
             .doing(doing)?;
         let sequence = connection.last_insert_rowid();
         written.sequences.push(sequence);
-        if item.op == PushOp::Update && supersede(connection, &item.lead.id, sequence)? {
-            written.superseded += 1;
+        if item.op == PushOp::Update {
+            if item.again {
+                release(connection, &item.lead.id)?;
+            }
+            written.superseded += usize::from(supersede(connection, &item.lead.id, sequence)?);
+        } else if item.again {
+            written.superseded += begin_anew(connection, &item.lead.id, sequence)?;
         }
     }
     Ok(written)
@@ -298,6 +288,37 @@ fn written_before(connection: &Connection, item: &OutboxItem, json: &str) -> Res
                 .optional()
         })
         .doing("write to the outbox")
+}
+
+/// What a lead has parked is due again, at once.
+fn release(connection: &Connection, lead: &LeadId) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE outbox SET state = 'waiting', attempts = 0, not_before = 0, tried_at = NULL, why = NULL, settled_at = NULL
+             WHERE lead = ?1 AND state = 'parked'",
+        )
+        .and_then(|mut statement| statement.execute([&lead.0]))
+        .map(drop)
+        .doing("send a parked message again")
+}
+
+/// Lets `newest` take the place of all of its lead that the city has not taken, of whatever kind; gives how many those were.
+fn begin_anew(connection: &Connection, lead: &LeadId, newest: i64) -> Result<usize, StoreError> {
+    let doing = "write to the outbox";
+    connection
+        .prepare_cached(
+            "UPDATE outbox SET superseded_by = ?2 WHERE lead = ?1 AND superseded_by IN
+                (SELECT sequence FROM outbox WHERE lead = ?1 AND state IN ('waiting', 'parked') AND sequence < ?2)",
+        )
+        .and_then(|mut statement| statement.execute(params![lead.0, newest]))
+        .doing(doing)?;
+    connection
+        .prepare_cached(
+            "UPDATE outbox SET state = 'superseded', superseded_by = ?2, item = '', settled_at = (SELECT written_at FROM outbox WHERE sequence = ?2)
+             WHERE lead = ?1 AND state IN ('waiting', 'parked') AND sequence < ?2",
+        )
+        .and_then(|mut statement| statement.execute(params![lead.0, newest]))
+        .doing(doing)
 }
 
 /// Lets `newest`, an update, take the place of the unsent update right before it; false when there is none.

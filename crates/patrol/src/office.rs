@@ -163,7 +163,7 @@ impl Board {
         let now = self.clock.now();
         {
             let mut alarmed = lock(&self.alarmed);
-            if alarmed.get(kind).is_some_and(|last| now.since(*last) < ALARM_EVERY) {
+            if alarmed.get(kind).is_some_and(|last| sight::rang_within(*last, ALARM_EVERY, now)) {
                 tracing::error!(kind, text, "alarm, which rang a moment ago");
                 return;
             }

@@ -152,6 +152,7 @@ impl Desk {
     /// The first message about a lead, or news of one that the city has.
     pub(super) fn send(&mut self, id: &LeadId) {
         let is_sent = self.state.books.get(id).is_some_and(|book| book.sent);
+        self.try_again(id);
         self.tell(id, if is_sent { PushOp::Update } else { PushOp::Create });
     }
 
@@ -203,7 +204,10 @@ impl Desk {
     fn forget_clock(&mut self, now: WallTime, id: &LeadId) {
         let Some(lead) = self.leads.get(id) else { return };
         let is_settled = lead.delivery != patrol_core::lead::DeliveryState::Waiting && lead.ringing.is_none();
-        if lead.state.is_open() || !is_settled || now.since(lead.state_since) < REMEMBERED {
+        // The city has no more to say of a case that it did not take on: it is over when everybody has gone.
+        let has_left = self.state.books.get(id).is_some_and(|book| book.left);
+        let is_over = !lead.state.is_open() || (lead.state == LeadState::NotAccepted && has_left);
+        if !is_over || !is_settled || now.since(lead.state_since) < REMEMBERED {
             return;
         }
         self.leads.remove(id);

@@ -92,7 +92,7 @@ pub enum DeskRefusal {
     NothingToUndo(LeadId),
     #[error("人数应为 1 至 {most},收到 {found}")]
     HeadCount { found: u32, most: u32 },
-    #[error("画面框无效:坐标应为有限数,宽和高应大于 0")]
+    #[error("画面框无效:应在画面之内,宽和高应大于 0")]
     BadBox,
 }
 

@@ -1,7 +1,7 @@
 //! What one picture shows: sightings become persons, persons find their lead, leads are brought up to date.
 
 use super::state::{Class, PERSONS_PER_CAMERA_MAX, Person};
-use super::{Desk, news, place};
+use super::{Desk, news, place, suppression};
 use crate::local_time::clock_text;
 use patrol_core::desk::{Absence, AbsenceKind};
 use patrol_core::lead::Decision;
@@ -16,6 +16,8 @@ pub(super) const UNSEEN_MAX: Duration = Duration::from_mins(15);
 const STILL_KNOWN_AFTER: Duration = Duration::from_mins(1);
 /// Movement at or above which a body counts as moving.
 const MOVING: f32 = 0.3;
+/// A posture that lasts so long is no bending down, and no slip.
+const WENT_DOWN_FOR: Duration = Duration::from_secs(30);
 /// Newest pictures a lead refers to.
 const EVIDENCE_MAX: usize = 20;
 
@@ -38,7 +40,7 @@ impl Desk {
             if !is_usable {
                 continue;
             }
-            if let Some(id) = self.suppressing(now, sighting) {
+            if let Some(id) = self.suppressing(now, sighting, &in_picture) {
                 self.hold_back(sighting, &in_picture, id);
             } else if self.observe(sighting, &in_picture) {
                 present.push(sighting.track);
@@ -120,7 +122,10 @@ impl Desk {
         let was_emptied = self.state.books.get(&id).is_none_or(|book| book.empty_since_handled);
         let (keeps, is_loud) = match state {
             None | Some(LeadState::Expired | LeadState::Evaluated) => (false, true),
-            Some(LeadState::Rejected) if is_track_ended => (true, false),
+            Some(LeadState::Rejected) if is_track_ended => {
+                let is_as_judged = self.leads.get(&id).is_none_or(|lead| is_as_judged(lead, sighting));
+                (is_as_judged, !is_as_judged)
+            }
             // It is not where it was suppressed, or not as it was: a body that moves is no object.
             Some(LeadState::Rejected) => {
                 self.end_suppression(&id, sighting.captured.at, "目标已移动或形态改变,解除屏蔽");
@@ -225,6 +230,15 @@ impl Desk {
 fn ends_tracks_only(lead: &Lead) -> bool {
     let decision = lead.review.as_ref().map(|review| review.decision);
     lead.state == LeadState::Rejected && matches!(decision, Some(Decision::Worker | Decision::PasserBy))
+}
+
+/// Whether a verdict on him still holds: nobody is a passer-by once he lies down, or for a whole night.
+fn is_as_judged(lead: &Lead, sighting: &Sighting) -> bool {
+    let at = sighting.captured.at;
+    let has_gone_down = Class::of(sighting.posture) == Class::Down
+        && Class::of(lead.posture) != Class::Down
+        && at.since(sighting.posture_since) >= WENT_DOWN_FOR;
+    !has_gone_down && lead.review.as_ref().is_some_and(|review| at.since(review.at) < suppression::LASTS)
 }
 
 /// A person's record after a sighting; `known` is what was known of the same person.

@@ -103,9 +103,10 @@ impl Desk {
             }
             let apart_m = place::apart_m(&member.place, &person.place);
             let are_down = person.class == Class::Down && member.class == Class::Down;
-            // What was judged a thing once, or is watched in silence, keeps nobody quiet.
-            let is_loud = || !self.is_silent(&lead.id) && self.state.books.get(&lead.id).is_some_and(|book| !book.held_at_c);
-            let is_group = apart_m <= place::GROUP_M && (are_down || (is_due && is_seen && member.is_of_concern() && is_loud()));
+            // What was judged a thing once keeps nobody quiet; nor does who is watched in silence, but for whoever lies down with him, which rings.
+            let is_thing = self.was_judged_a_thing(&lead.id);
+            let is_beside = are_down || (is_due && is_seen && member.is_of_concern() && !self.is_silent(&lead.id));
+            let is_group = apart_m <= place::GROUP_M && !is_thing && is_beside;
             let is_return = !is_seen && place::is_same(&member.place, &person.place);
             if (is_group || is_return) && best.as_ref().is_none_or(|(nearest, _, _)| apart_m < *nearest) {
                 let why = if is_seen { Belongs::ToGroup } else { Belongs::Again };
@@ -113,6 +114,11 @@ impl Desk {
             }
         }
         best.map(|(_, id, why)| (id, why))
+    }
+
+    /// Whether a lead is of what an officer judged to be a thing, which came back and waits to be judged again.
+    fn was_judged_a_thing(&self, id: &LeadId) -> bool {
+        self.state.books.get(id).is_some_and(|book| book.held_at_c)
     }
 
     /// Where `member` was told of, when he is elsewhere now: whoever is found there lay beside him, and both were one to the detectors until he got up.
@@ -200,7 +206,10 @@ impl Desk {
                 if self.is_seen_at_once(&lead.id, camera, person) {
                     continue;
                 }
-                if position.error_m > place::MERGE_ERROR_MAX_M || there.error_m > place::MERGE_ERROR_MAX_M {
+                if self.was_judged_a_thing(&lead.id)
+                    || position.error_m > place::MERGE_ERROR_MAX_M
+                    || there.error_m > place::MERGE_ERROR_MAX_M
+                {
                     proposed.insert(lead.id.clone());
                 } else if best.as_ref().is_none_or(|(nearest, id)| (distance_m, &lead.id) < (*nearest, id)) {
                     best = Some((distance_m, lead.id.clone()));
@@ -213,7 +222,7 @@ impl Desk {
             return Some(id);
         }
         for id in proposed {
-            let text = format!("{} 附近也有目标,定位误差过大,请人工判断是否为同一人", self.camera_name(camera));
+            let text = format!("{} 附近也有目标,不能确定是同一人,请人工判断", self.camera_name(camera));
             self.note(&id, now, "merge-proposed", "desk", text);
         }
         None

@@ -83,6 +83,7 @@ impl Desk {
             self.tell_news(into);
         }
         if was_sent {
+            self.try_again(from);
             self.tell(from, PushOp::Merge);
         }
         Ok(())

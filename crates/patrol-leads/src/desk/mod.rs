@@ -18,6 +18,7 @@ mod news;
 mod officer;
 mod order;
 mod place;
+mod set_back;
 mod state;
 mod suppression;
 mod watch;
@@ -47,6 +48,8 @@ const REMEMBERED: Duration = Duration::from_hours(72);
 struct Draft {
     changed: BTreeSet<LeadId>,
     outbox: Vec<(PushOp, LeadId)>,
+    /// Leads of which the city had refused something that is now to be tried again.
+    again: BTreeSet<LeadId>,
     /// Snapshots of messages whose lead is told something else later in the same tick, by index in `outbox`.
     frozen: BTreeMap<usize, Lead>,
     rings: Vec<Ring>,
@@ -126,9 +129,11 @@ impl Desk {
 
     /// One tick: all events that arrived since the last. They are sorted first, so that their order in `events` does not matter.
     pub fn consider(&mut self, now: WallTime, mut events: Vec<DeskEvent>) -> DeskOutput {
-        // The wall clock may be set back; the desk's time never is.
-        let now = now.max(self.state.now);
+        let now = self.settle(now);
         self.state.now = now;
+        for event in &mut events {
+            set_back::settle_event(event, now);
+        }
         order::sort(&mut events);
         let mut events = events.into_iter().peekable();
         while let Some(event) = events.next() {
@@ -174,10 +179,11 @@ impl Desk {
                 (book.emitted_at, book.is_drifting) = (now, false);
             }
         }
-        let frozen = draft.frozen;
+        let (frozen, mut again) = (draft.frozen, draft.again);
         let message = |(index, (op, id)): (usize, (PushOp, LeadId))| {
             let lead = frozen.get(&index).or_else(|| self.leads.get(&id))?.clone();
-            Some(OutboxItem { sequence: 0, op, written_at: now, lead })
+            // The first message of the tick opens the way for the others.
+            Some(OutboxItem { sequence: 0, op, written_at: now, lead, again: again.remove(&id) })
         };
         let outbox = draft.outbox.into_iter().enumerate().filter_map(message).collect();
         let state_changed = draft.state_changed || !changed.is_empty() || now.since(self.state.written_at) >= DRIFT_EVERY;
@@ -279,8 +285,21 @@ impl Desk {
         book.told = true;
         book.first_reported_at = book.first_reported_at.or(Some(self.state.now));
         book.sent = !matches!(op, PushOp::Cancel | PushOp::Merge);
-        lead.delivery = DeliveryState::Waiting;
+        // Behind a message that the city refused nothing is on its way.
+        if lead.delivery != DeliveryState::Parked {
+            lead.delivery = DeliveryState::Waiting;
+        }
         self.draft.changed.insert(id.clone());
+    }
+
+    /// Whatever the city had refused of a lead goes with what is told next.
+    fn try_again(&mut self, id: &LeadId) {
+        if let Some(lead) = self.leads.get_mut(id)
+            && lead.delivery == DeliveryState::Parked
+        {
+            lead.delivery = DeliveryState::Waiting;
+            self.draft.again.insert(id.clone());
+        }
     }
 
     /// Tells the city of news, if it knows the lead.

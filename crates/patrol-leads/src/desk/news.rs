@@ -1,7 +1,7 @@
 //! What about an open lead is news (design §6): one more person, one fewer while another stays, lying now, tier up, still past 20 min, moved.
 
 use super::state::Class;
-use super::{Desk, place, words};
+use super::{Desk, frame, place, words};
 use crate::exposure::score;
 use patrol_core::lead::Score;
 use patrol_core::sighting::Place;
@@ -38,6 +38,8 @@ impl Desk {
         let Some(book) = self.state.books.get_mut(id) else { return };
         book.looks = book.looks.saturating_add(1);
         let was_gone = std::mem::take(&mut book.left);
+        let blind = self.state.cameras.get(camera).map_or(Duration::ZERO, |known| known.blind_between(book.present_at, at));
+        let unseen = at.since(book.present_at).saturating_sub(blind);
         (book.present, book.present_at, book.is_drifting) = (people, at, true);
         let held_at_c = book.held_at_c;
         let Some(lead) = self.leads.get_mut(id) else { return };
@@ -62,7 +64,10 @@ impl Desk {
             self.announce(now, id);
             return;
         }
-        if was_gone {
+        if unseen >= frame::UNSEEN_MAX {
+            // It may be somebody else by now.
+            self.news(now, id, "back", format!("{} 分钟未见,原处再次看到人员", unseen.as_secs() / 60));
+        } else if was_gone {
             self.note(id, at, "back", "desk", "原处再次看到人员".to_owned());
         }
         self.tell_if_held(id, camera, &staying, at);

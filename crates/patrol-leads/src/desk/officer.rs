@@ -22,7 +22,7 @@ impl Desk {
             OfficerAction::Merge { from, into } => self.merge(now, from, into, by, reason),
             OfficerAction::Split { lead } => self.split(now, lead, by, reason),
             OfficerAction::Undo { lead } => self.undo(now, lead, by, reason),
-            OfficerAction::New { camera, bbox, people } => self.point_out(now, camera, *bbox, *people, by, reason),
+            OfficerAction::New { camera, bbox, size, people } => self.point_out(now, camera, (*bbox, *size), *people, by, reason),
             OfficerAction::Acknowledge { lead } => self.acknowledge(now, lead, by),
         }
     }
@@ -44,7 +44,7 @@ impl Desk {
         let earlier = self.leads.get(id).and_then(|lead| lead.review.clone());
         match &earlier {
             Some(review) if review.decision == decision => {
-                self.send_again_if_parked(now, id, by);
+                self.send_again(now, id, state, by);
                 return Ok(());
             }
             Some(review) if state == LeadState::Rejected => {
@@ -75,6 +75,7 @@ impl Desk {
                 self.enter(id, now, LeadState::Review);
             }
             self.note(id, now, "confirmed", by, text);
+            self.begin_case_anew(now, id, state);
             self.send(id);
             return Ok(());
         }
@@ -87,21 +88,39 @@ impl Desk {
         Ok(())
     }
 
-    /// Confirming what the city had refused for good tells it once more.
-    fn send_again_if_parked(&mut self, now: WallTime, id: &LeadId, by: &str) {
-        let is_parked = |lead: &patrol_core::Lead| lead.delivery == DeliveryState::Parked && lead.state.is_open();
-        if self.leads.get(id).is_some_and(is_parked) {
-            if let Some(lead) = self.leads.get_mut(id) {
-                lead.ringing = None;
-            }
-            self.note(id, now, "sent-again", by, "再次上报".to_owned());
-            self.send(id);
+    /// Confirming what the city had refused, sent back or not taken on tells it once more, and its clocks begin anew.
+    fn send_again(&mut self, now: WallTime, id: &LeadId, state: LeadState, by: &str) {
+        let is_wanted = |lead: &patrol_core::Lead| {
+            let is_confirmed = lead.review.as_ref().is_some_and(|review| review.decision == Decision::Confirmed);
+            is_confirmed && lead.state.is_open() && (is_sent_back(state) || lead.delivery == DeliveryState::Parked)
+        };
+        if !self.leads.get(id).is_some_and(is_wanted) {
+            return;
+        }
+        if let Some(lead) = self.leads.get_mut(id) {
+            lead.ringing = None;
+        }
+        self.begin_case_anew(now, id, state);
+        self.note(id, now, "sent-again", by, "再次上报".to_owned());
+        self.send(id);
+    }
+
+    /// A case that was sent back or not taken on stands, until it is delivered again, where any confirmed lead stands.
+    fn begin_case_anew(&mut self, now: WallTime, id: &LeadId, state: LeadState) {
+        if !is_sent_back(state) {
+            return;
+        }
+        self.enter(id, now, LeadState::Review);
+        if let Some(book) = self.state.books.get_mut(id) {
+            (book.pushed_at, book.dispatched) = (None, false);
+            book.rung.retain(|kind| !matches!(kind.as_str(), "no-case-id" | "urge"));
         }
     }
 
     /// Tells the city that a lead it has is none.
     fn withdraw(&mut self, id: &LeadId) {
         if self.state.books.get(id).is_some_and(|book| book.sent) {
+            self.try_again(id);
             self.tell(id, PushOp::Cancel);
         }
     }
@@ -178,12 +197,12 @@ impl Desk {
         Ok(())
     }
 
-    /// A lead seen by a person: at least a C, and in the queue like any other.
+    /// A lead seen by a person: at least a C, and in the queue like any other. `drawn`: the box, and the size of the picture it is in.
     fn point_out(
         &mut self,
         now: WallTime,
         camera: &CameraId,
-        bbox: PixelBox,
+        drawn: (PixelBox, Option<PictureSize>),
         people: u32,
         by: &str,
         reason: &str,
@@ -192,11 +211,13 @@ impl Desk {
         if people == 0 || people > PEOPLE_MAX {
             return Err(DeskRefusal::HeadCount { found: people, most: PEOPLE_MAX });
         }
+        let book = self.state.cameras.get(camera);
+        let (bbox, drawn_in) = drawn;
+        let size = book.and_then(|book| book.size).or(drawn_in).unwrap_or(SIZE_UNSEEN);
+        let bbox = drawn_in.map_or(bbox, |drawn_in| bbox.to_unit(drawn_in).to_pixels(size)).clipped(size);
         if !bbox.is_finite() || bbox.w <= 0.0 || bbox.h <= 0.0 {
             return Err(DeskRefusal::BadBox);
         }
-        let book = self.state.cameras.get(camera);
-        let size = book.and_then(|book| book.size).unwrap_or(SIZE_UNSEEN);
         let (preset, now_from_begin) = book.map_or_else(Default::default, |book| (book.preset, book.now_from_begin));
         let ground = known.view.and_then(|view| view.ground_from_pixel(bbox.foot(), 0.0, size));
         let position = ground.and_then(|ground| Some(known.position?.offset(&ground)));
@@ -290,4 +311,8 @@ impl Desk {
     pub(super) fn book_mut(&mut self, id: &LeadId) -> Option<&mut LeadBook> {
         self.state.books.get_mut(id)
     }
+}
+
+fn is_sent_back(state: LeadState) -> bool {
+    matches!(state, LeadState::Returned | LeadState::NotAccepted)
 }

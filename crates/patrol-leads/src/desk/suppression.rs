@@ -6,11 +6,12 @@ use crate::local_time::clock_text;
 use patrol_core::desk::Absence;
 use patrol_core::lead::{Decision, Review};
 use patrol_core::sighting::Place;
-use patrol_core::{LeadId, LeadState, Posture, Sighting, Tier, WallTime};
+use patrol_core::{LeadId, LeadState, Posture, Sighting, Tier, TrackId, WallTime};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A suppression lasts at most this long.
-const LASTS: Duration = Duration::from_hours(4);
+pub(super) const LASTS: Duration = Duration::from_hours(4);
 /// After this, what is still there comes back once.
 const COMES_BACK_AFTER: Duration = Duration::from_mins(30);
 /// Seen within this counts as still there.
@@ -18,6 +19,8 @@ const STILL_THERE: Duration = Duration::from_mins(2);
 /// The same outline at the same place: boxes overlap so much, and their areas are within this ratio.
 const SAME_OUTLINE_IOU: f32 = 0.5;
 const SAME_OUTLINE_AREA: f32 = 1.6;
+/// A walker whose track ends may be found again as who lies down, by another track, within this.
+const LOST_HERE_WITHIN: Duration = Duration::from_secs(15);
 /// Movement from which it is no object.
 const MOVING: f32 = 0.3;
 /// Places kept; the oldest goes first.
@@ -25,11 +28,12 @@ const PLACES_MAX: usize = 256;
 
 impl Desk {
     /// The rejected lead whose blob a sighting is: same place, same outline, never moved, never walked in.
-    pub(super) fn suppressing(&mut self, now: WallTime, sighting: &Sighting) -> Option<LeadId> {
+    pub(super) fn suppressing(&mut self, now: WallTime, sighting: &Sighting, in_picture: &BTreeSet<TrackId>) -> Option<LeadId> {
         let known = self.state.persons.get(&sighting.place.camera).and_then(|persons| persons.get(&sighting.track));
         if sighting.posture == Posture::Walking || sighting.movement >= MOVING || known.is_some_and(|person| person.walked_in) {
             return None;
         }
+        let may_have_lain_down = known.is_none() && self.has_walked_up(sighting, in_picture);
         let leads = &self.leads;
         let is_it = |entry: &&mut SuppressedPlace| {
             let (was, is) = (entry.place.bbox.to_unit(entry.place.size), sighting.place.bbox.to_unit(sighting.place.size));
@@ -41,9 +45,25 @@ impl Desk {
                 && (1.0 / SAME_OUTLINE_AREA..=SAME_OUTLINE_AREA).contains(&ratio)
         };
         let entry = self.state.suppressed.iter_mut().find(is_it)?;
+        if may_have_lain_down {
+            let id = entry.lead.clone();
+            self.end_suppression(&id, sighting.captured.at, "有人走到此处,解除屏蔽");
+            return None;
+        }
         entry.count += 1;
         entry.last_hit = Some(sighting.captured.at);
         Some(entry.lead.clone())
+    }
+
+    /// Whether somebody on his feet was lost from sight here a moment ago, so that a new track may be he, who sat or lay down.
+    fn has_walked_up(&self, sighting: &Sighting, in_picture: &BTreeSet<TrackId>) -> bool {
+        let mut persons = self.state.persons.get(&sighting.place.camera).into_iter().flatten();
+        persons.any(|(track, person)| {
+            !in_picture.contains(track)
+                && (person.posture == Posture::Walking || person.walked_in)
+                && sighting.captured.at.since(person.at) <= LOST_HERE_WITHIN
+                && place::apart_m(&person.place, &sighting.place) <= place::GROUP_M
+        })
     }
 
     pub(super) fn suppress(&mut self, now: WallTime, id: &LeadId, decision: Decision, by: &str) {

@@ -16,7 +16,7 @@ const REVISIT_WIND_CHILL_C: f32 = -5.0;
 /// Otherwise once before midnight and once at 04–06, local hours.
 const REVISIT_HOURS: [u32; 2] = [23, 4];
 /// The night, and with it the silence after a refusal, ends at this local hour.
-const NIGHT_ENDS_HOUR: u32 = 8;
+pub(super) const NIGHT_ENDS_HOUR: u32 = 8;
 /// Motionless for so long after a refusal rings at once.
 const STILL_RINGS_MIN: f64 = 30.0;
 /// Seen so lately counts as still here.
@@ -136,7 +136,7 @@ impl Desk {
         }
     }
 
-    /// `HANDLED` becomes `VERIFIED` when its camera can see and has seen nobody there.
+    /// `HANDLED` becomes `VERIFIED` when its camera can see and has seen everybody go; when he was only lost from sight, somebody must look.
     pub(super) fn verify_clock(&mut self, now: WallTime, id: &LeadId) {
         let (Some(lead), Some(book)) = (self.leads.get(id), self.state.books.get(id)) else { return };
         let camera = &lead.place.camera;
@@ -144,10 +144,15 @@ impl Desk {
             self.state.cameras.get(camera).map_or(now.since(at), |book| now.since(at).saturating_sub(book.blind_between(at, now)))
         };
         let is_due = book.handled_at.is_some_and(|at| seen_since(at) >= VERIFIED_AFTER);
-        if is_due && book.watch.is_none() && self.is_seeing(camera) {
+        if !is_due || book.watch.is_some() || !self.is_seeing(camera) {
+            return;
+        }
+        if book.left {
             self.enter(id, now, LeadState::Verified);
             let text = format!("处置后 10 分钟画面未见人员({})", words::posture(lead_posture(self, id)));
             self.note(id, now, "verified", "clock", text);
+        } else if self.rings_once(id, "verify-unjudged") {
+            self.ring(now, id, "unjudged", "处置后 10 分钟未见人员,但未看到其离开,请查看原处".to_owned(), false);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the city says, and what the camera says to that.
 
 use crate::scene::{Scene, has_history};
-use patrol_core::desk::{DeliveryResult, PushOp};
+use patrol_core::desk::{AbsenceKind, DeliveryResult, PushOp};
 use patrol_core::lead::DeliveryState;
 use patrol_core::{LeadState, Posture};
 
@@ -103,6 +103,50 @@ fn a_parked_lead_rings_until_answered() {
     assert_eq!((scene.lead().delivery, scene.rang("delivery-parked")), (DeliveryState::Parked, 3));
     scene.confirm();
     assert_eq!(scene.ops(), [(PushOp::Create, 1), (PushOp::Create, 2)], "confirmed again, it is told anew");
+    assert_eq!((scene.outbox[1].again, scene.lead().delivery), (true, DeliveryState::Waiting), "in the place of what was refused");
+}
+
+#[test]
+fn news_of_a_lead_that_was_refused_are_not_on_their_way_until_somebody_sends_it_again() {
+    let mut scene = Scene::reported(-2.0);
+    scene.someone(2, Posture::Lying, (1.0, 0.0));
+    scene.minutes(3);
+    assert_eq!(scene.ops().last().map(|(op, _)| *op), Some(PushOp::Update));
+    scene.deliver(DeliveryResult::Parked { why: "422".to_owned() });
+    let told = scene.outbox.len();
+    scene.someone(3, Posture::Lying, (0.5, 1.5));
+    scene.minutes(3);
+    assert!(scene.outbox.len() > told && scene.outbox.iter().all(|item| !item.again));
+    assert_eq!(scene.lead().delivery, DeliveryState::Parked);
+    scene.confirm();
+    assert_eq!((scene.lead().delivery, scene.outbox.last().map(|item| item.again)), (DeliveryState::Waiting, Some(true)));
+}
+
+#[test]
+fn a_case_that_was_sent_back_is_told_again_when_it_is_confirmed_again() {
+    for state in [LeadState::Returned, LeadState::NotAccepted] {
+        let mut scene = Scene::reported(-20.0);
+        scene.callback(1, 1, Some(state), None);
+        let told = scene.outbox.len();
+        scene.confirm();
+        assert_eq!((scene.lead().state, scene.outbox.len()), (LeadState::Review, told + 1), "{state:?}");
+        assert!(has_history(&scene.lead(), "sent-again"));
+        scene.delivered();
+        assert_eq!(scene.lead().state, LeadState::Pushed);
+        scene.minutes(6);
+        assert!(scene.rang("urge") > 0, "its clocks begin anew");
+    }
+}
+
+#[test]
+fn a_result_is_not_verified_of_somebody_who_was_only_lost_from_sight() {
+    let mut scene = Scene::reported(-2.0);
+    scene.actors.clear();
+    scene.absent(1, AbsenceKind::Broke);
+    scene.callback(1, 1, Some(LeadState::Handled), Some("NOT_FOUND"));
+    scene.minutes(30);
+    assert_eq!(scene.lead().state, LeadState::Handled);
+    assert_eq!(scene.lead().ringing.map(|ringing| ringing.why), Some("unjudged".to_owned()));
 }
 
 #[test]

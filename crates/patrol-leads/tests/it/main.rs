@@ -8,5 +8,6 @@ mod news;
 mod officer;
 mod order;
 mod scene;
+mod set_back;
 mod timers;
 mod watched;

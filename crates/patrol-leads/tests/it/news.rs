@@ -1,7 +1,7 @@
 //! What rings again within an open lead.
 
 use crate::scene::{Scene, has_history};
-use patrol_core::desk::PushOp;
+use patrol_core::desk::{AbsenceKind, PushOp};
 use patrol_core::{LeadState, Posture, Tier};
 
 #[test]
@@ -135,4 +135,16 @@ fn whoever_lies_down_where_one_was_helped_is_a_new_lead() {
     scene.someone(2, Posture::Lying, (0.1, 0.0));
     scene.minutes(4);
     assert_eq!((scene.leads().len(), scene.rang("new-lead") - before), (2, 1));
+}
+
+/// Nobody saw him leave, and nobody knows whether this is he.
+#[test]
+fn whoever_is_seen_after_long_where_a_case_is_open_rings() {
+    let mut scene = Scene::reported(-2.0);
+    scene.actors.clear();
+    scene.absent(1, AbsenceKind::Broke);
+    scene.minutes(40);
+    scene.someone(9, Posture::Sitting, (0.2, 0.0));
+    scene.minutes(1);
+    assert_eq!((scene.rang("back"), scene.leads().len()), (1, 1));
 }

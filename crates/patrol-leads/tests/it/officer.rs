@@ -3,7 +3,7 @@
 use crate::scene::{Scene, has_history};
 use patrol_core::desk::{OfficerAction, PushOp};
 use patrol_core::lead::{Decision, DeliveryState};
-use patrol_core::{CameraId, LeadId, LeadState, PixelBox, Posture, Tier};
+use patrol_core::{CameraId, LeadId, LeadState, PictureSize, PixelBox, Posture, Tier};
 
 fn two_leads() -> (Scene, LeadId, LeadId) {
     let mut scene = Scene::new(-2.0);
@@ -140,17 +140,92 @@ fn undoing_a_confirmation_cancels_and_puts_it_back_into_the_queue() {
     assert!(scene.order(OfficerAction::Undo { lead }).is_err(), "only the last step");
 }
 
+/// The verdict was about somebody who sat and waited.
+#[test]
+fn a_passer_by_who_lies_down_later_is_told_of() {
+    let mut scene = Scene::new(-15.0);
+    scene.someone(1, Posture::Sitting, (0.0, 0.0));
+    scene.minutes(15);
+    let id = scene.lead().id;
+    scene.decide(&id, Decision::PasserBy).expect("rejected");
+    scene.minutes(20);
+    assert_eq!(scene.leads().len(), 1);
+    scene.becomes(1, Posture::Lying);
+    scene.minutes(4);
+    assert_eq!((scene.leads().len(), scene.leads()[1].posture), (2, Posture::Lying));
+}
+
+/// A bench, told and judged; whoever comes to it loses his track as he lies down on it, and what is found there then has its outline.
+#[test]
+fn whoever_lies_down_on_what_was_judged_a_thing_is_told_of() {
+    for comes in [false, true] {
+        let mut scene = Scene::new(-15.0);
+        scene.someone(1, Posture::Lying, (0.0, 0.0));
+        scene.minutes(3);
+        let id = scene.lead().id;
+        scene.decide(&id, Decision::Object).expect("rejected");
+        scene.minutes(5);
+        if comes {
+            scene.someone(2, Posture::Walking, (6.0, 0.0));
+            for step in 0..5 {
+                scene.actor(2).at_m = (6.0 - 1.1 * step as f32, 0.0);
+                scene.run(1);
+            }
+            scene.actors.retain(|actor| actor.track != 2);
+        }
+        // The bench's track breaks as well; the next has its outline.
+        scene.breaks(1, 3);
+        scene.minutes(4);
+        assert_eq!(scene.leads().len(), if comes { 2 } else { 1 }, "somebody comes: {comes}");
+    }
+}
+
+#[test]
+fn whoever_lies_down_beside_what_was_judged_a_thing_has_a_lead_of_his_own() {
+    let mut scene = Scene::new(-15.0);
+    scene.someone(1, Posture::Lying, (0.0, 0.0));
+    scene.minutes(3);
+    let id = scene.lead().id;
+    scene.decide(&id, Decision::Object).expect("rejected");
+    scene.minutes(32);
+    assert_eq!(scene.rang("came-back"), 1);
+    scene.someone(2, Posture::Lying, (1.5, 0.5));
+    scene.minutes(4);
+    let leads = scene.leads();
+    assert_eq!((leads.len(), leads[0].people), (2, 1));
+    assert!(leads[1].tier < leads[0].tier, "not held at C with the thing");
+}
+
+#[test]
+fn a_box_drawn_in_a_picture_of_another_size_is_where_it_was_drawn() {
+    let mut scene = Scene::new(-2.0);
+    scene.someone(1, Posture::Standing, (0.0, 0.0));
+    scene.run(3);
+    let camera = CameraId::new("a");
+    // Looks have 1280×720.
+    let drawn = |bbox, size| OfficerAction::New { camera: camera.clone(), bbox, size, people: 1 };
+    let size = Some(PictureSize::new(2560, 1440));
+    scene.order(drawn(PixelBox::new(2000.0, 1200.0, 200.0, 60.0), size)).expect("made");
+    assert_eq!(scene.lead().place.bbox, PixelBox::new(1000.0, 600.0, 100.0, 30.0));
+    for outside in [PixelBox::new(1e25, 500.0, 50.0, 50.0), PixelBox::new(-90.0, 10.0, 50.0, 50.0), PixelBox::new(f32::NAN, 1.0, 1.0, 1.0)]
+    {
+        assert!(scene.order(drawn(outside, None)).is_err(), "{outside:?}");
+    }
+}
+
 #[test]
 fn a_person_pointed_out_is_a_lead_and_the_track_found_there_is_its_update() {
     let mut scene = Scene::new(-2.0);
     let camera = CameraId::new("a");
-    scene.order(OfficerAction::New { camera: camera.clone(), bbox: PixelBox::new(589.0, 330.0, 102.0, 30.0), people: 2 }).expect("made");
+    scene
+        .order(OfficerAction::New { camera: camera.clone(), bbox: PixelBox::new(589.0, 330.0, 102.0, 30.0), size: None, people: 2 })
+        .expect("made");
     assert!(has_history(&scene.lead(), "pointed-out"));
     assert_eq!((scene.lead().state, scene.lead().people), (LeadState::Review, 2));
     scene.run(1);
     let nowhere = CameraId::new("z");
-    assert!(scene.order(OfficerAction::New { camera: nowhere, bbox: PixelBox::new(0.0, 0.0, 1.0, 1.0), people: 1 }).is_err());
-    assert!(scene.order(OfficerAction::New { camera, bbox: PixelBox::new(0.0, 0.0, 0.0, 1.0), people: 1 }).is_err());
+    assert!(scene.order(OfficerAction::New { camera: nowhere, bbox: PixelBox::new(0.0, 0.0, 1.0, 1.0), size: None, people: 1 }).is_err());
+    assert!(scene.order(OfficerAction::New { camera, bbox: PixelBox::new(0.0, 0.0, 0.0, 1.0), size: None, people: 1 }).is_err());
     scene.someone(1, Posture::Lying, (0.0, 0.0));
     scene.minutes(3);
     assert_eq!(scene.lead().posture, Posture::Lying);

@@ -157,7 +157,7 @@ impl Scene {
         MediaTime(self.now.0 - START.0)
     }
 
-    fn sighting(&self, actor: &Actor) -> Sighting {
+    pub(crate) fn sighting(&self, actor: &Actor) -> Sighting {
         let (w, h) = if actor.posture.is_down() { (1.7, 0.5) } else { (0.5, 1.2) };
         let foot = (640.0 + actor.at_m.0 * PX_PER_M, 360.0 + actor.at_m.1 * PX_PER_M);
         let bbox = PixelBox::new(foot.0 - w * PX_PER_M / 2.0, foot.1 - h * PX_PER_M, w * PX_PER_M, h * PX_PER_M);

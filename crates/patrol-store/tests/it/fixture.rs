@@ -87,7 +87,7 @@ pub fn lead(number: u32, revision: u32) -> Lead {
 }
 
 pub fn item(op: PushOp, lead: &Lead) -> OutboxItem {
-    OutboxItem { sequence: 0, op, written_at: NIGHT, lead: lead.clone() }
+    OutboxItem { sequence: 0, op, written_at: NIGHT, lead: lead.clone(), again: false }
 }
 
 /// `bytes` bytes that no other `seed` gives.

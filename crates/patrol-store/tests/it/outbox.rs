@@ -1,7 +1,7 @@
 //! Each lead's messages go out in order, each once, and none is forgotten.
 
 use crate::fixture::{NIGHT, clock, item, lead};
-use patrol_core::desk::{DeliveryResult, PushOp};
+use patrol_core::desk::{DeliveryResult, OutboxItem, PushOp};
 use patrol_core::{Clock, LeadId, Tier, WallTime};
 use patrol_store::{Change, ErrorKind, OutboxCounts, OutboxRow, Store};
 use proptest::prelude::*;
@@ -9,8 +9,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 fn write(store: &mut Store, number: u32, revision: u32, op: PushOp) -> i64 {
-    let lead = lead(number, revision);
-    store.commit(&Change { outbox: &[item(op, &lead)], leads: &[lead], ..Change::default() }).unwrap().sequences[0]
+    write_item(store, item(op, &lead(number, revision)))
+}
+
+/// The same, with what the city had refused of the lead.
+fn write_again(store: &mut Store, number: u32, revision: u32, op: PushOp) -> i64 {
+    write_item(store, OutboxItem { again: true, ..item(op, &lead(number, revision)) })
+}
+
+fn write_item(store: &mut Store, item: OutboxItem) -> i64 {
+    let leads = [item.lead.clone()];
+    store.commit(&Change { outbox: &[item], leads: &leads, ..Change::default() }).unwrap().sequences[0]
 }
 
 /// Number, revision and operation of what may be sent now.
@@ -81,9 +90,25 @@ fn a_parked_lead_waits_for_an_officer_and_then_sends_the_newest() {
     let parked = store.outbox_parked_rows().unwrap();
     assert_eq!(parked.iter().map(|row| (row.sequence, row.revision, row.why.as_str())).collect::<Vec<_>>(), [(newest, 3, "422: no class")]);
 
-    assert!(store.outbox_requeue(&lead(1, 1).id).unwrap());
-    assert!(!store.outbox_requeue(&lead(1, 1).id).unwrap());
-    assert_eq!(due(&store, NIGHT), [(newest, 3, PushOp::Update)]);
+    let again = write_again(&mut store, 1, 4, PushOp::Update);
+    assert_eq!(due(&store, NIGHT), [(again, 4, PushOp::Update)]);
+    assert_eq!(store.outbox_due(NIGHT, 1).unwrap()[0].attempts, 0, "its tries begin anew");
+    assert_eq!(store.outbox_parked_rows().unwrap(), []);
+}
+
+#[test]
+fn a_creation_that_was_refused_gives_way_to_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path(), clock()).unwrap();
+    let create = write(&mut store, 1, 1, PushOp::Create);
+    write(&mut store, 1, 2, PushOp::Update);
+    assert!(store.outbox_parked(create, NIGHT, "422: no class").unwrap());
+    assert_eq!(due(&store, NIGHT), []);
+    let again = write_again(&mut store, 1, 3, PushOp::Create);
+    assert_eq!(due(&store, NIGHT), [(again, 3, PushOp::Create)]);
+    assert_eq!(store.load_deliveries(NIGHT).unwrap(), [], "at a restart it is not told of as parked");
+    store.outbox_delivered(again, NIGHT, Some("C-7")).unwrap();
+    assert_eq!(store.outbox_counts().unwrap(), OutboxCounts { waiting: 0, parked: 0, delivered: 1, superseded: 2 });
 }
 
 #[test]
@@ -155,7 +180,8 @@ enum Step {
         pick: usize,
         outcome: Outcome,
     },
-    Requeue {
+    /// An officer asks that what was refused be tried again.
+    Again {
         lead: u32,
     },
     Advance {
@@ -178,7 +204,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0..3_u32, proptest::bool::weighted(0.15)).prop_map(|(lead, cancel)| Step::Write { lead, cancel }),
         4 => Just(Step::Send),
         5 => (any::<usize>(), outcome).prop_map(|(pick, outcome)| Step::Settle { pick, outcome }),
-        1 => (0..3_u32).prop_map(|lead| Step::Requeue { lead }),
+        1 => (0..3_u32).prop_map(|lead| Step::Again { lead }),
         2 => (0..90_u64).prop_map(|seconds| Step::Advance { seconds }),
         1 => Just(Step::Restart),
     ]
@@ -216,6 +242,16 @@ impl World {
             }
             Outcome::Retry => assert!(store.outbox_retry(sequence, now + Duration::from_secs(30), "503").unwrap()),
             Outcome::Parked => assert!(store.outbox_parked(sequence, now, "422").unwrap()),
+        }
+    }
+    /// Tells a lead that has something parked once more.
+    fn ask_again(&mut self, store: &mut Store, number: u32) {
+        let id = lead(number, 1).id;
+        if store.outbox_parked_rows().unwrap().iter().any(|row| row.lead == id) {
+            let written = self.written.entry(id).or_default();
+            let revision = written.len() as u32 + 1;
+            written.push((revision, PushOp::Update));
+            write_again(store, number, revision, PushOp::Update);
         }
     }
     /// What the city got of a lead must be what was written, in order, less updates that a newer update replaced.
@@ -259,7 +295,7 @@ proptest! {
                 }
                 Step::Send => world.send(&store, clock.now()),
                 Step::Settle { pick, outcome } => world.settle(&mut store, pick, outcome, clock.now()),
-                Step::Requeue { lead: number } => drop(store.outbox_requeue(&lead(number, 1).id).unwrap()),
+                Step::Again { lead: number } => world.ask_again(&mut store, number),
                 Step::Advance { seconds } => clock.advance(Duration::from_secs(seconds)),
                 Step::Restart => {
                     drop(store);
@@ -271,7 +307,7 @@ proptest! {
         // The city is well again and officers send what was parked: all goes out, in a bounded number of rounds.
         for _ in 0..200 {
             for number in 0..3 {
-                store.outbox_requeue(&lead(number, 1).id).unwrap();
+                world.ask_again(&mut store, number);
             }
             world.send(&store, clock.now());
             while !world.on_their_way.is_empty() {

@@ -23,8 +23,11 @@ const CLOCK_SKEW_MAX_S: f64 = 5.0;
 const REFUSED_MIN: Duration = Duration::from_secs(30);
 
 impl Board {
-    /// Rings about cameras; called every second.
+    /// Rings about cameras, and about the disk without which nothing is shown; called every second.
     pub(crate) fn watch_cameras(&self) {
+        if self.live.get().is_some_and(|(gauge, _)| !gauge.archive_ok()) {
+            self.alarm("store-unwritable", "数据写不进磁盘:新线索、判定与上报全部停住,请立即检查磁盘(空间、权限、硬件)".to_owned());
+        }
         let readings = self.readings();
         self.watch_promises(&readings);
         self.watch_clocks(&readings);
@@ -37,7 +40,7 @@ impl Board {
     fn watch_load(&self, load: &LoadReading, readings: &[CameraReading]) {
         let now = self.clock.now();
         let mut rung = lock(&self.overloaded);
-        if load.refused_for < REFUSED_MIN || rung.is_some_and(|last| now.since(last) < AGAIN_AFTER) {
+        if load.refused_for < REFUSED_MIN || rung.is_some_and(|last| rang_within(last, AGAIN_AFTER, now)) {
             return;
         }
         *rung = Some(now);
@@ -83,6 +86,11 @@ impl Board {
     }
 }
 
+/// Whether it rang less than `again_after` ago; what rang at a time that has not come yet rang before our clock was set back, and is forgotten.
+pub(super) fn rang_within(last: WallTime, again_after: Duration, now: WallTime) -> bool {
+    last <= now && now.since(last) < again_after
+}
+
 /// The first few of so many names.
 fn list(named: &[String], of: usize) -> String {
     format!("{}{}", named.join("、"), if of > named.len() { " 等" } else { "" })
@@ -107,7 +115,7 @@ fn due<'a>(
     again_after: Duration,
     cameras: impl Iterator<Item = &'a CameraId>,
 ) -> Vec<CameraId> {
-    rung.retain(|_, last| now.since(*last) < again_after);
+    rung.retain(|_, last| rang_within(*last, again_after, now));
     let fresh: Vec<CameraId> = cameras.filter(|id| !rung.contains_key(id)).cloned().collect();
     rung.extend(fresh.iter().map(|id| (id.clone(), now)));
     fresh
@@ -138,6 +146,7 @@ mod tests {
         assert_eq!(at(10, &[]), "");
         assert_eq!(at(11, &[&a]), "", "it comes and goes");
         assert_eq!(at(30, &[&a, &b]), "a");
+        assert_eq!(at(5, &[&a]), "a", "our clock was set back");
         assert_eq!(at(31, &[&a, &b]), "");
         assert_eq!(at(32, &[&a, &b]), "b");
     }
