@@ -57,7 +57,10 @@ fn examine(waiting: &Waiting, watch: &mut CameraWatch, eyes: &mut Eyes, weather:
     let (view, glance) = watch.follow_camera(picture, &seen, unusable.is_some());
     match (view, glance) {
         // Nothing is concluded from this picture: what its boxes would be compared with may be another place.
-        (_, Glance::Doubtful) => return Outcome::Unusable(UnusableKind::SceneChange),
+        (_, Glance::Doubtful) => {
+            watch.restart_later |= jumped;
+            return Outcome::Unusable(UnusableKind::SceneChange);
+        }
         // The whole picture changed because the camera moved, and it is known where to.
         (View::Moved { .. }, _) | (_, Glance::Other) => unusable = None,
         (View::Same, Glance::Same) if unusable.is_some() || jumped => watch.restart_motion(&seen),

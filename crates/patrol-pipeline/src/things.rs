@@ -202,7 +202,7 @@ impl Stage {
         // Who is missed where he was found before is watched, not doubted.
         let is_seen = self.cells.has(track.id) || track.hits as f32 >= SEEN_PART_MIN * track.looks as f32;
         let never_moved = !memory.moved && (unlike || track.score_mean < DOUBTFUL || !is_seen);
-        never_moved || (is_at_fixture && !track.resolved)
+        memory.evidence.is_none() && (never_moved || (is_at_fixture && !track.resolved))
     }
 }
 
