@@ -356,9 +356,13 @@ async function load(...loads) {
 }
 
 let stream = null;
+let triedAt = 0;
+/** The browser's own tries are left alone for so long: they go on from the last change that came. */
+const TRY_MS = 8000;
 
 function connect() {
   stream?.close();
+  triedAt = Date.now();
   stream = new EventSource("/api/v1/stream");
   const everything = () => load(loadSite, loadLeads, loadCameras);
   stream.addEventListener("open", () => {
@@ -389,9 +393,10 @@ function connect() {
   });
   stream.addEventListener("error", () => {
     page.connected = "lost";
+    triedAt = Date.now();
     header();
     // The browser tries again by itself unless the answer was a refusal.
-    if (stream.readyState === EventSource.CLOSED) setTimeout(connect, 3000);
+    if (stream.readyState === EventSource.CLOSED) setTimeout(() => stream.readyState === EventSource.CLOSED && connect(), 3000);
   });
 }
 
@@ -498,7 +503,7 @@ setInterval(async () => {
     page.connected = "lost";
     return header();
   }
-  if (page.connected === "lost") connect();
+  if (page.connected === "lost" && (stream.readyState === EventSource.OPEN || Date.now() - triedAt > TRY_MS)) connect();
   if (page.view === "cameras") await load(loadCameras);
 }, 5000);
 

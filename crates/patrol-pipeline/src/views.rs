@@ -106,8 +106,10 @@ impl Views {
             return Glance::Same;
         }
         self.carried &= is_young;
-        // How it moved is not known, but it has come back to where it stood, or never left: what was kept of this view is older than what is known now.
-        let is_back = view == View::Lost && self.likeness_to_kept(stage, &now).is_some_and(|likeness| likeness >= KNOWN_ABOVE);
+        // How it moved is not known, but it sees what it saw in the look before, and when this view was kept: what was kept is older than what is known now.
+        let is_back = view == View::Lost
+            && likeness >= OTHER_BELOW
+            && self.likeness_to_kept(stage, &now).is_some_and(|likeness| likeness >= KNOWN_ABOVE);
         let is_like = is_back || (view == View::Same && likeness >= OTHER_BELOW);
         if is_like && !is_young {
             self.doubted = false;

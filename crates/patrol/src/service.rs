@@ -9,11 +9,12 @@ use crate::system;
 use anyhow::Context as _;
 use patrol_city::{CallbackConfig, Courier, Outbox, Outlet, ReceivedCallback, Signer, callback_router, serve_callbacks};
 use patrol_console::ConsoleConfig;
-use patrol_core::desk::OutboxItem;
-use patrol_core::{CameraId, Clock, WallTime, Weather};
+use patrol_core::desk::{CaseCallback, OutboxItem};
+use patrol_core::{CameraId, Clock, Lead, WallTime, Weather};
 use patrol_leads::{Desk, DeskEvent};
 use patrol_pipeline::DeskRoom;
 use patrol_pipeline::live::{Live, LiveCamera, LiveConfig, MakeEyes, OnLook, Told};
+use patrol_store::StoreError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -286,6 +287,9 @@ async fn poll_cases(outlet: Arc<Outlet>, board: Arc<Board>, clock: Arc<dyn Clock
             match outlet.poll_case(case_id, now).await {
                 Ok(Some(mut callback)) => {
                     if callback.seq == 0 {
+                        if tells_nothing_new(&callback, &lead) {
+                            continue;
+                        }
                         // An answer without a number is as new as its time says.
                         callback.seq = lead.case.last_seq.unwrap_or(0);
                     }
@@ -297,6 +301,20 @@ async fn poll_cases(outlet: Arc<Outlet>, board: Arc<Board>, clock: Arc<dyn Clock
                 Err(error) => tracing::debug!(case_id, %error, "the case could not be asked after"),
             }
         }
+    }
+}
+
+/// An answer that says what is known: told again it would begin the clocks of its state anew, and ring anew.
+fn tells_nothing_new(answer: &CaseCallback, lead: &Lead) -> bool {
+    let is_known = |said: &Option<String>, known: &Option<String>| said.is_none() || said == known;
+    answer.state == Some(lead.state) && is_known(&answer.result, &lead.case.result) && is_known(&answer.unit, &lead.case.unit)
+}
+
+/// A message that is there no more needs no words.
+fn heard<T>(said: Result<T, StoreError>) -> Result<(), String> {
+    match said {
+        Ok(_) | Err(StoreError::UnknownRow { .. }) => Ok(()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -316,15 +334,15 @@ impl Outbox for StoreOutbox {
     }
     fn delivered(&mut self, sequence: i64, at: WallTime, case_id: Option<&str>) -> Result<(), String> {
         failpoint::reached("before-mark");
-        lock(&self.0).outbox_delivered(sequence, at, case_id).map_err(|error| error.to_string())?;
+        heard(lock(&self.0).outbox_delivered(sequence, at, case_id))?;
         failpoint::reached("after-mark");
         Ok(())
     }
     fn retry(&mut self, sequence: i64, not_before: WallTime, why: &str) -> Result<(), String> {
-        lock(&self.0).outbox_retry(sequence, not_before, why).map(|_| ()).map_err(|error| error.to_string())
+        heard(lock(&self.0).outbox_retry(sequence, not_before, why))
     }
     fn parked(&mut self, sequence: i64, at: WallTime, why: &str) -> Result<(), String> {
-        lock(&self.0).outbox_parked(sequence, at, why).map(|_| ()).map_err(|error| error.to_string())
+        heard(lock(&self.0).outbox_parked(sequence, at, why))
     }
     fn next_due(&mut self) -> Result<Option<WallTime>, String> {
         lock(&self.0).next_outbox_time().map_err(|error| error.to_string())

@@ -2,6 +2,7 @@
 
 use super::Desk;
 use super::state::CALLBACK_IDS_MAX;
+use super::watch::VERIFY_UNJUDGED;
 use patrol_core::desk::CaseCallback;
 use patrol_core::{LeadId, LeadState, Tier, WallTime};
 use std::collections::VecDeque;
@@ -68,6 +69,7 @@ impl Desk {
             LeadState::Handled => {
                 (book.dispatched, book.arrived) = (true, true);
                 (book.handled_at, book.empty_since_handled) = (Some(now), false);
+                book.rung.remove(VERIFY_UNJUDGED);
                 if is_settled_by_city {
                     lead.ringing = None;
                 }

@@ -250,6 +250,7 @@ fn merged_with(sighting: &Sighting, known: Option<Person>) -> Person {
         media_time: sighting.media_time,
         at,
         first_seen: sighting.first_seen.min(at),
+        track_since: sighting.first_seen.min(at),
         posture: sighting.posture,
         class,
         posture_since: sighting.posture_since.min(at),

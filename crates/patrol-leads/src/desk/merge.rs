@@ -121,6 +121,8 @@ impl Desk {
             if let Some(book) = self.book_mut(one) {
                 book.undo = Some(Undo::Split { from: id.clone(), into: into.clone() });
                 book.review_since = now;
+                // Until now he was seen as the other's.
+                book.present_at = now;
             }
         }
         self.note(id, now, "split", by, format!("从 {into} 拆出{why}"));

@@ -269,6 +269,10 @@ impl Desk {
 
     /// Writes a message to the city. A second `update` in one tick is the first one with newer content.
     fn tell(&mut self, id: &LeadId, op: PushOp) {
+        if op == PushOp::Create {
+            // Nothing of before is worth waiting for.
+            self.try_again(id);
+        }
         let (Some(lead), Some(book)) = (self.leads.get_mut(id), self.state.books.get_mut(id)) else { return };
         let earlier = self.draft.outbox.iter().rposition(|(_, told)| told == id);
         let is_covered =

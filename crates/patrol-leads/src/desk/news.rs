@@ -39,7 +39,7 @@ impl Desk {
         book.looks = book.looks.saturating_add(1);
         let was_gone = std::mem::take(&mut book.left);
         let blind = self.state.cameras.get(camera).map_or(Duration::ZERO, |known| known.blind_between(book.present_at, at));
-        let unseen = at.since(book.present_at).saturating_sub(blind);
+        let (unseen, unseen_since) = (at.since(book.present_at).saturating_sub(blind), book.present_at);
         (book.present, book.present_at, book.is_drifting) = (people, at, true);
         let held_at_c = book.held_at_c;
         let Some(lead) = self.leads.get_mut(id) else { return };
@@ -64,8 +64,10 @@ impl Desk {
             self.announce(now, id);
             return;
         }
-        if unseen >= frame::UNSEEN_MAX {
-            // It may be somebody else by now.
+        let came_since = || staying.iter().all(|track| self.person(camera, *track).is_some_and(|person| person.track_since > unseen_since));
+        let is_under_way = self.leads.get(id).is_some_and(|lead| lead.state.is_open() && lead.state != LeadState::Candidate);
+        if unseen >= frame::UNSEEN_MAX && is_under_way && came_since() {
+            // It may be somebody else. Whom a camera finds again when it looks here again is not.
             self.news(now, id, "back", format!("{} 分钟未见,原处再次看到人员", unseen.as_secs() / 60));
         } else if was_gone {
             self.note(id, at, "back", "desk", "原处再次看到人员".to_owned());

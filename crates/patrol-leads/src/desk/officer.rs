@@ -1,6 +1,7 @@
 //! What officers ask, and what they are refused.
 
 use super::state::{Class, LeadBook, Person, Undo};
+use super::watch::VERIFY_UNJUDGED;
 use super::{Desk, DeskRefusal, event, place};
 use patrol_core::desk::{OfficerAction, OfficerCommand, PushOp};
 use patrol_core::lead::{Decision, DeliveryState, Review};
@@ -112,8 +113,9 @@ impl Desk {
         }
         self.enter(id, now, LeadState::Review);
         if let Some(book) = self.state.books.get_mut(id) {
-            (book.pushed_at, book.dispatched) = (None, false);
-            book.rung.retain(|kind| !matches!(kind.as_str(), "no-case-id" | "urge"));
+            (book.pushed_at, book.first_reported_at, book.handled_at) = (None, None, None);
+            (book.dispatched, book.arrived, book.empty_since_handled) = (false, false, false);
+            book.rung.retain(|kind| !matches!(kind.as_str(), "no-case-id" | "urge" | "arrive-overdue" | VERIFY_UNJUDGED));
         }
     }
 
@@ -194,6 +196,10 @@ impl Desk {
         }
         let kind = if ringing.why == "countersign" { "countersigned" } else { "acknowledged" };
         self.note(id, now, kind, by, format!("已应答({})", ringing.why));
+        if ringing.why == "unjudged" && self.was_asked_to_verify(id) {
+            self.enter(id, now, LeadState::Verified);
+            self.note(id, now, "verified", by, "处置后未见人员,值守人员已应答".to_owned());
+        }
         Ok(())
     }
 
@@ -262,6 +268,7 @@ impl Desk {
             media_time: MediaTime(i64::MIN),
             at: now,
             first_seen: now,
+            track_since: now,
             posture: Posture::Unknown,
             class: Class::Other,
             posture_since: now,

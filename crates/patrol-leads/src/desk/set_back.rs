@@ -79,8 +79,8 @@ fn settle_all<'a>(times: impl IntoIterator<Item = &'a mut WallTime>, now: WallTi
 }
 
 fn settle_person(person: &mut Person, now: WallTime) {
-    let Person { at, first_seen, posture_since, still_since, held_since, .. } = person;
-    settle_all([at, first_seen, posture_since].into_iter().chain(still_since).chain(held_since), now);
+    let Person { at, first_seen, track_since, posture_since, still_since, held_since, .. } = person;
+    settle_all([at, first_seen, track_since, posture_since].into_iter().chain(still_since).chain(held_since), now);
 }
 
 fn settle_camera(camera: &mut CameraBook, now: WallTime) {
@@ -110,8 +110,16 @@ fn settle_book(book: &mut LeadBook, now: WallTime) {
 fn settle_lead(lead: &mut Lead, now: WallTime) -> bool {
     let newest = [lead.last_seen, lead.state_since, lead.made_at].into_iter().max();
     let is_ahead = newest > Some(now) || lead.ringing.as_ref().is_some_and(|ringing| ringing.last > now);
-    let Lead { first_seen, last_seen, made_at, state_since, still_since, ringing, case, .. } = lead;
+    let Lead { first_seen, last_seen, made_at, state_since, still_since, ringing, case, review, .. } = lead;
     let rang = ringing.as_mut().into_iter().flat_map(|ringing| [&mut ringing.since, &mut ringing.last]);
-    settle_all([first_seen, last_seen, made_at, state_since].into_iter().chain(still_since).chain(rang).chain(&mut case.last_at), now);
+    settle_all(
+        [first_seen, last_seen, made_at, state_since]
+            .into_iter()
+            .chain(still_since)
+            .chain(rang)
+            .chain(&mut case.last_at)
+            .chain(review.as_mut().map(|review| &mut review.at)),
+        now,
+    );
     is_ahead
 }

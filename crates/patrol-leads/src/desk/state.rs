@@ -45,6 +45,9 @@ pub(super) struct Person {
     pub media_time: MediaTime,
     pub at: WallTime,
     pub first_seen: WallTime,
+    /// Since when the present track has been seen; clocks of those before it are taken over.
+    #[serde(default)]
+    pub track_since: WallTime,
     pub posture: Posture,
     pub class: Class,
     pub posture_since: WallTime,

@@ -19,6 +19,8 @@ const REVISIT_HOURS: [u32; 2] = [23, 4];
 pub(super) const NIGHT_ENDS_HOUR: u32 = 8;
 /// Motionless for so long after a refusal rings at once.
 const STILL_RINGS_MIN: f64 = 30.0;
+/// Mark of a result that only a person can verify.
+pub(super) const VERIFY_UNJUDGED: &str = "verify-unjudged";
 /// Seen so lately counts as still here.
 const STILL_HERE: Duration = Duration::from_mins(15);
 
@@ -136,6 +138,12 @@ impl Desk {
         }
     }
 
+    /// Whether an operator was asked to look after a result. His answer ends it; whoever is seen there all the same reopens it.
+    pub(super) fn was_asked_to_verify(&self, id: &LeadId) -> bool {
+        let is_handled = self.leads.get(id).is_some_and(|lead| lead.state == LeadState::Handled);
+        is_handled && self.state.books.get(id).is_some_and(|book| book.rung.contains(VERIFY_UNJUDGED))
+    }
+
     /// `HANDLED` becomes `VERIFIED` when its camera can see and has seen everybody go; when he was only lost from sight, somebody must look.
     pub(super) fn verify_clock(&mut self, now: WallTime, id: &LeadId) {
         let (Some(lead), Some(book)) = (self.leads.get(id), self.state.books.get(id)) else { return };
@@ -151,7 +159,7 @@ impl Desk {
             self.enter(id, now, LeadState::Verified);
             let text = format!("处置后 10 分钟画面未见人员({})", words::posture(lead_posture(self, id)));
             self.note(id, now, "verified", "clock", text);
-        } else if self.rings_once(id, "verify-unjudged") {
+        } else if self.rings_once(id, VERIFY_UNJUDGED) {
             self.ring(now, id, "unjudged", "处置后 10 分钟未见人员,但未看到其离开,请查看原处".to_owned(), false);
         }
     }

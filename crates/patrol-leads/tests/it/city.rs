@@ -1,8 +1,8 @@
 //! What the city says, and what the camera says to that.
 
 use crate::scene::{Scene, has_history};
-use patrol_core::desk::{AbsenceKind, DeliveryResult, PushOp};
-use patrol_core::lead::DeliveryState;
+use patrol_core::desk::{AbsenceKind, DeliveryResult, OfficerAction, PushOp};
+use patrol_core::lead::{Decision, DeliveryState};
 use patrol_core::{LeadState, Posture};
 
 #[test]
@@ -126,7 +126,9 @@ fn news_of_a_lead_that_was_refused_are_not_on_their_way_until_somebody_sends_it_
 fn a_case_that_was_sent_back_is_told_again_when_it_is_confirmed_again() {
     for state in [LeadState::Returned, LeadState::NotAccepted] {
         let mut scene = Scene::reported(-20.0);
-        scene.callback(1, 1, Some(state), None);
+        // A crew was there, and it was not theirs.
+        scene.callback(1, 1, Some(LeadState::Arrived), None);
+        scene.callback(2, 2, Some(state), None);
         let told = scene.outbox.len();
         scene.confirm();
         assert_eq!((scene.lead().state, scene.outbox.len()), (LeadState::Review, told + 1), "{state:?}");
@@ -135,6 +137,8 @@ fn a_case_that_was_sent_back_is_told_again_when_it_is_confirmed_again() {
         assert_eq!(scene.lead().state, LeadState::Pushed);
         scene.minutes(6);
         assert!(scene.rang("urge") > 0, "its clocks begin anew");
+        scene.minutes(25);
+        assert!(scene.rang("arrive-overdue") > 0);
     }
 }
 
@@ -147,6 +151,26 @@ fn a_result_is_not_verified_of_somebody_who_was_only_lost_from_sight() {
     scene.minutes(30);
     assert_eq!(scene.lead().state, LeadState::Handled);
     assert_eq!(scene.lead().ringing.map(|ringing| ringing.why), Some("unjudged".to_owned()));
+    let lead = scene.lead().id;
+    scene.order(OfficerAction::Acknowledge { lead }).expect("answered");
+    assert_eq!(scene.lead().state, LeadState::Verified);
+}
+
+#[test]
+fn a_lead_into_which_one_is_merged_takes_the_place_of_what_was_refused_of_it() {
+    let mut scene = Scene::new(-2.0);
+    scene.someone(1, Posture::Lying, (0.0, 0.0));
+    scene.someone(2, Posture::Lying, (5.0, 0.0));
+    scene.minutes(3);
+    let (one, two) = (scene.leads()[0].id.clone(), scene.leads()[1].id.clone());
+    scene.decide(&one, Decision::Confirmed).expect("confirmed");
+    scene.deliver(DeliveryResult::Parked { why: "422".to_owned() });
+    scene.decide(&two, Decision::Confirmed).expect("confirmed");
+    scene.delivered();
+    scene.order(OfficerAction::Merge { from: two, into: one }).expect("merged");
+    let told: Vec<(PushOp, bool)> = scene.outbox.iter().skip(2).map(|item| (item.op, item.again)).collect();
+    assert_eq!(told, [(PushOp::Create, true), (PushOp::Merge, false)]);
+    assert_eq!(scene.leads()[0].delivery, DeliveryState::Waiting);
 }
 
 #[test]

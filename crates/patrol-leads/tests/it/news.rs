@@ -137,6 +137,20 @@ fn whoever_lies_down_where_one_was_helped_is_a_new_lead() {
     assert_eq!((scene.leads().len(), scene.rang("new-lead") - before), (2, 1));
 }
 
+/// A tour comes by every half hour: the same track is the same person.
+#[test]
+fn whom_a_camera_finds_again_each_time_it_looks_here_rings_for_nobody() {
+    let mut scene = Scene::reported(-2.0);
+    let actors = scene.actors.clone();
+    for _ in 0..3 {
+        scene.actors.clear();
+        scene.minutes(30);
+        scene.actors.clone_from(&actors);
+        scene.minutes(1);
+    }
+    assert_eq!(scene.rang("back"), 0);
+}
+
 /// Nobody saw him leave, and nobody knows whether this is he.
 #[test]
 fn whoever_is_seen_after_long_where_a_case_is_open_rings() {
